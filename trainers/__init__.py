@@ -1,0 +1,5 @@
+"""Programs that train the zoo's models, and what they are made of."""
+
+from zoo.quiet import import_keras
+
+import_keras()

@@ -1,0 +1,141 @@
+"""List the models of the zoo, and find one by name.
+
+python -m zoo.catalog
+python -m zoo.catalog --model=starry-night
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from absl import flags
+
+from zoo import program
+from zoo.errors import UserError
+
+SAVED_MODELS = Path(__file__).resolve().parent.parent / "saved_models"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The newest version of a model on disk.
+
+    Attributes:
+        name: its directory's name, which is also what it is served as.
+        version: the largest version number.
+        path: directory of that version's SavedModel.
+        description: contents of its model.json; empty for a SavedModel of another origin.
+    """
+
+    name: str
+    version: int
+    path: Path
+    description: dict
+
+    @property
+    def kind(self):
+        """For instance "style"."""
+        return self.description.get("kind", "unknown")
+
+    @property
+    def size(self):
+        """Bytes on disk."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    @property
+    def source(self):
+        """What it was trained on, in a line."""
+        keys = ("artist", "painting", "year")
+        return ", ".join(str(self.description[k]) for k in keys if k in self.description)
+
+
+def models(saved_models=SAVED_MODELS):
+    """The models below a directory NAME/VERSION/saved_model.pb, by name; versions are integers."""
+    names = sorted(
+        path.parent.parent.name for path in Path(saved_models).glob("*/*/saved_model.pb")
+    )
+    return [_newest(Path(saved_models) / name) for name in dict.fromkeys(names)]
+
+
+def find(model, saved_models=SAVED_MODELS):
+    """The model of a name, or of a directory: a SavedModel's, or one that holds its versions.
+
+    Raises:
+        UserError: there is none.
+    """
+    for directory in (Path(saved_models) / model, Path(model)):
+        if (directory / "saved_model.pb").is_file():
+            directory = directory.resolve()
+            version = int(directory.name) if directory.name.isdecimal() else 0
+            return Model(directory.parent.name, version, directory, _description(directory))
+        if any(directory.glob("*/saved_model.pb")):
+            return _newest(directory)
+    known = ", ".join(each.name for each in models(saved_models)) or "none"
+    raise UserError(
+        f"no model {model!r}: it is neither in {saved_models} (which has: {known}) nor the "
+        "directory of a SavedModel"
+    )
+
+
+def _newest(directory):
+    versions = [
+        path.parent for path in directory.glob("*/saved_model.pb") if path.parent.name.isdecimal()
+    ]
+    if not versions:
+        raise UserError(f"{directory} has no version: its SavedModels need a number for a name")
+    newest = max(versions, key=lambda path: int(path.name))
+    return Model(directory.resolve().name, int(newest.name), newest, _description(newest))
+
+
+def _description(path):
+    file = path / "assets.extra" / "model.json"
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{file} is damaged: {error}") from error
+
+
+def table(listed):
+    """The models as lines of aligned text: name, version, kind, size, source."""
+    rows = [("name", "version", "kind", "size", "source")]
+    rows += [
+        (each.name, str(each.version), each.kind, f"{each.size / 1e6:.1f} MB", each.source)
+        for each in listed
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def define_flags():
+    """The program's flags."""
+    flags.DEFINE_string("model", None, "Show what is known of this model, as JSON; all if empty.")
+    flags.DEFINE_string("saved_models", str(SAVED_MODELS), "Directory of the models.")
+
+
+def main(argv):
+    """Run the program; see the module's docstring."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}; --model=NAME shows one model")
+    directory = flags.FLAGS.saved_models
+    if flags.FLAGS.model:
+        print(json.dumps(find(flags.FLAGS.model, directory).description, indent=2))
+        return
+    listed = models(directory)
+    if not listed:
+        raise UserError(f"no models in {directory}")
+    print(table(listed))
+
+
+def cli():
+    """Console entry point."""
+    define_flags()
+    program.run(main, "zoo.catalog")
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,172 @@
+"""Export a trained network as a SavedModel that TensorFlow Serving takes.
+
+    python -m zoo.export --run=runs/NAME --name=starry-night --version=1
+
+It is checked on a real photo, and appears under its final name whole or not at all.
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from absl import flags
+
+from zoo import program, runs
+from zoo.errors import UserError
+from zoo.quiet import import_tensorflow
+
+MODEL_JSON = "assets.extra/model.json"
+WARMUP_SIDE = 128  # pixels: enough to build every kernel, small on disk
+
+
+def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=None, about=None):
+    """Write SAVED_MODELS/NAME/VERSION from a run's newest checkpoint.
+
+    Args:
+        run: directory of a training run, see `zoo.runs`.
+        name: of the model: lower-case letters, digits and hyphens.
+        version: positive integer.
+        saved_models: directory of the zoo.
+        dtype_policy: arithmetic of the exported network, "float32" or "mixed_bfloat16".
+        max_pixels: largest image that the model accepts; see `zoo.signatures`.
+        about: dict that goes into model.json as it is: painting, artist, year, source, licence.
+
+    Returns:
+        The path of the new version.
+
+    Raises:
+        UserError: the run has no checkpoint, the version exists, or the model gives no picture.
+    """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise UserError(f"model name {name!r}: use lower-case letters, digits and hyphens")
+    final = Path(saved_models) / name / str(version)
+    if final.exists():
+        raise UserError(f"{final} exists, and a version never changes: give another --version")
+    record = runs.read_record(run)
+    step, checkpoint = runs.latest_checkpoint(run)
+    if checkpoint is None:
+        raise UserError(f"{run} has no checkpoint yet")
+
+    # TensorFlow Serving sees only directories whose name is a number.
+    partial = final.with_name(f"partial-{version}-{os.getpid()}")
+    try:
+        _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels)
+        model_json = _describe(run, record, step, name, version, dtype_policy, about or {})
+        (partial / MODEL_JSON).write_text(json.dumps(model_json, indent=2) + "\n")
+        os.rename(partial, final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return final
+
+
+def _write(directory, name, network_file, dtype_policy, max_pixels):
+    import keras
+
+    import zoo.networks  # noqa: F401  (registers what the file is made of)
+    from zoo.quality import check_saved_model
+    from zoo.sample_photo import sample_photo
+    from zoo.signatures import MAX_PIXELS, signatures
+    from zoo.warmup import write_warmup
+
+    keras.config.set_dtype_policy(dtype_policy)
+    network = keras.saving.load_model(network_file, compile=False)
+    archive = keras.export.ExportArchive()
+    for endpoint, function in signatures(network, max_pixels or MAX_PIXELS).items():
+        archive.add_endpoint(endpoint, function)
+    archive.write_out(str(directory), verbose=False)
+    photo = sample_photo()
+    check_saved_model(directory, photo)
+    write_warmup(directory, name, photo[:WARMUP_SIDE, :WARMUP_SIDE])
+
+
+def _describe(run, record, step, name, version, dtype_policy, about):
+    settings = dict(record["settings"])
+    for path in ("style_image", "content", "loss_network_weights"):
+        settings[path] = Path(settings[path]).name  # a directory of this machine tells nobody
+    with (Path(run) / "log.csv").open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    return {
+        "name": name,
+        "version": version,
+        "kind": record["kind"],
+        "factor": 1,
+        **about,
+        "steps": step,
+        "training_seconds": float(last.pop("seconds")),
+        "final_losses": {k: float(f"{float(v):.5g}") for k, v in last.items() if k != "step"},
+        "settings": settings,
+        "calibrated": record["calibrated"],
+        "environment": record["environment"],
+        "export_dtype_policy": dtype_policy,
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit():
+    command = ["git", "rev-parse", "HEAD"]
+    answer = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or None
+
+
+# --- Flags ---
+
+
+def define_flags():
+    """The program's flags."""
+    flags.DEFINE_string("run", None, "The training run's directory.", required=True)
+    flags.DEFINE_string("name", None, "The model's name: a-z, 0-9 and hyphens.", required=True)
+    flags.DEFINE_integer("version", 1, "The model's version; must be new.", lower_bound=1)
+    flags.DEFINE_string("saved_models", "saved_models", "Directory to export to.")
+    flags.DEFINE_enum(
+        "dtype_policy",
+        "float32",
+        ["float32", "mixed_bfloat16"],
+        "Arithmetic of the exported network; float32 is as fast or faster wherever the hardware "
+        "has no bfloat16.",
+    )
+    flags.DEFINE_integer(
+        "max_pixels",
+        4096 * 4096,
+        "Larger images are refused by the exported model with INVALID_ARGUMENT.",
+        lower_bound=1,
+    )
+    flags.DEFINE_string("painting", None, "Title of the painting, for model.json.")
+    flags.DEFINE_string("artist", None, "Its artist.")
+    flags.DEFINE_string("year", None, "Its year.")
+    flags.DEFINE_string("source", None, "Where to get the picture.")
+    flags.DEFINE_string("license", None, "Licence of the model.")
+
+
+def main(argv):
+    """Run the program; see the module's docstring."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
+    values = flags.FLAGS.flag_values_dict()
+    import_tensorflow()
+    about = ("painting", "artist", "year", "source", "license")
+    path = export(
+        values["run"],
+        values["name"],
+        values["version"],
+        values["saved_models"],
+        values["dtype_policy"],
+        values["max_pixels"],
+        {key: values[key] for key in about if values[key]},
+    )
+    print(f"exported {path}")
+
+
+def cli():
+    """Console entry point."""
+    define_flags()
+    program.run(main, "zoo.export")
+
+
+if __name__ == "__main__":
+    cli()

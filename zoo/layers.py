@@ -1,0 +1,117 @@
+"""Keras layers that image-transformation networks need and Keras does not have.
+
+Every layer takes and returns channels-last images [N, H, W, C] of any height and width.
+"""
+
+import keras
+from keras import ops
+
+
+def _reflected(size, before, after):
+    """Indices that pad an axis of `size` by reflection; a pad longer than the axis goes on folding.
+
+    Also for `size` 1, where there is nothing but the edge to repeat.
+    """
+    period = ops.maximum(2 * size - 2, 1)
+    position = ops.arange(-before, size + after, dtype="int32") % period
+    return ops.minimum(position, period - position)
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Reflect the image by `padding` pixels on each side, then on to the next multiple.
+
+    [N, H, W, C] becomes [N, H', W', C] with H' the smallest multiple of `multiple` that holds
+    H + 2 * `padding`; what that adds lies at the bottom and at the right. Unlike `tf.pad`, it
+    takes images smaller than the padding, down to one pixel.
+    """
+
+    def __init__(self, padding, multiple=1, **kwargs):
+        super().__init__(**kwargs)
+        self.padding = padding
+        self.multiple = multiple
+
+    def _excess(self, size):
+        return -(size + 2 * self.padding) % self.multiple
+
+    def call(self, images):
+        height, width = ops.shape(images)[1:3]
+        for axis, size in ((1, height), (2, width)):
+            indices = _reflected(size, self.padding, self.padding + self._excess(size))
+            images = ops.take(images, indices, axis=axis)
+        return images
+
+    def compute_output_shape(self, shape):
+        padded = [None if s is None else s + 2 * self.padding + self._excess(s) for s in shape[1:3]]
+        return (shape[0], *padded, shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding, "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class CropLike(keras.layers.Layer):
+    """Cut from `images` the window of `reference`'s height and width that starts at `offset`.
+
+    Call with (images [N, H', W', C], reference [N, H, W, ...]); returns [N, H, W, C].
+    """
+
+    def __init__(self, offset, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = offset
+
+    def call(self, images, reference):
+        height, width = ops.shape(reference)[1:3]
+        start = self.offset
+        return images[:, start : start + height, start : start + width, :]
+
+    def compute_output_shape(self, images_shape, reference_shape):
+        return (images_shape[0], *reference_shape[1:3], images_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class PixelShuffle(keras.layers.Layer):
+    """Sub-pixel rearrangement (Shi 2016): [N, H, W, s * s * C] becomes [N, s * H, s * W, C]."""
+
+    def __init__(self, scale, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, images):
+        _, height, width, channels = ops.shape(images)
+        scale = self.scale
+        blocks = ops.reshape(images, (-1, height, width, scale, scale, channels // scale**2))
+        rows = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(rows, (-1, scale * height, scale * width, channels // scale**2))
+
+    def compute_output_shape(self, shape):
+        size = [None if s is None else s * self.scale for s in shape[1:3]]
+        return (shape[0], *size, shape[3] // self.scale**2)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class NearestSubpixel(keras.initializers.Initializer):
+    """A convolution kernel whose `scale` x `scale` sub-pixels of a channel start out equal.
+
+    With it `PixelShuffle` begins as nearest-neighbour upsampling, without the checkerboard that
+    independent sub-pixels draw (Aitken 2017, "Checkerboard artifact free sub-pixel convolution").
+    """
+
+    def __init__(self, scale, base="glorot_uniform"):
+        self.scale = scale
+        self.base = keras.initializers.get(base)
+
+    def __call__(self, shape, dtype=None):
+        channels = shape[-1] // self.scale**2
+        kernel = self.base((*shape[:-1], channels), dtype=dtype)
+        return ops.tile(kernel, (1,) * (len(shape) - 1) + (self.scale**2,))
+
+    def get_config(self):
+        base = keras.initializers.serialize(self.base)
+        return {"scale": self.scale, "base": base}

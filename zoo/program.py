@@ -1,0 +1,46 @@
+"""How the project's command-line programs start and fail."""
+
+import sys
+
+from absl import app, flags
+
+from zoo.errors import UserError
+
+
+def _parse_flags(argv):
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(argv[0], error, code=2, hint="--help shows the flags.")
+
+
+def _fail(program, message, code, hint=""):
+    print(f"{program}: {message}", file=sys.stderr)
+    if hint:
+        print(hint, file=sys.stderr)
+    sys.exit(code)
+
+
+def run(main, name):
+    """Run `main(argv)` as an absl program.
+
+    Args:
+        main: callable that takes the positional arguments, program name first, and returns an
+            exit code or None.
+        name: what the program is called in its messages, for instance "zoo.apply".
+
+    Exit codes: 0, or what `main` returns; 1 after a `UserError`, 2 for wrong flags
+    (`app.UsageError` included), 130 after Ctrl-C. None of these shows a traceback.
+    """
+
+    def guarded(argv):
+        try:
+            return main(argv)
+        except UserError as error:
+            _fail(name, error, code=1)
+        except app.UsageError as error:
+            _fail(name, error, code=2, hint="--help shows the flags.")
+        except KeyboardInterrupt:
+            _fail(name, "interrupted", code=130)
+
+    app.run(guarded, argv=[name, *sys.argv[1:]], flags_parser=_parse_flags)

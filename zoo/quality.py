@@ -1,0 +1,49 @@
+"""Whether a SavedModel gives a picture at all."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from zoo import images
+from zoo.errors import UserError
+
+# A picture's standard deviation is near 0.2; below this it is one flat colour to the eye.
+LEAST_CONTRAST = 0.02
+
+
+def check_saved_model(path, photo):
+    """Call both signatures on a photo, and refuse what is no picture.
+
+    Args:
+        path: directory of the SavedModel.
+        photo: float32 [H, W, 3] in [0, 1].
+
+    Raises:
+        UserError: an output is constant, not finite, outside [0, 1], or of a wrong size; or the
+            signatures disagree.
+    """
+    served = tf.saved_model.load(str(path)).signatures
+    picture = served["serving_default"](image=tf.constant(photo[None]))["image"].numpy()[0]
+    check_picture(picture)
+    if any(out % size for out, size in zip(picture.shape, photo.shape, strict=True)):
+        raise UserError(f"the model makes {picture.shape} of an image of {photo.shape}")
+
+    file = served["encoded"](image_bytes=tf.constant([images.encode(photo)]))["image_bytes"]
+    decoded = np.asarray(Image.open(io.BytesIO(file.numpy()[0]))) / 255
+    if np.abs(decoded - picture).max() > 0.02:  # 8 bits in, 8 bits out
+        raise UserError("the signatures serving_default and encoded give different pictures")
+
+
+def check_picture(picture):
+    """Refuse an output [H, W, 3] that is constant, not finite or outside [0, 1] (UserError)."""
+    if not np.isfinite(picture).all():
+        raise UserError("the model's output on a real photo is not finite")
+    if picture.min() < 0 or picture.max() > 1:
+        raise UserError(
+            f"the model's output on a real photo lies in {picture.min():.3g}..{picture.max():.3g}, "
+            "outside 0..1"
+        )
+    if picture.std(axis=(0, 1)).max() < LEAST_CONTRAST:
+        raise UserError("the model's output on a real photo is one flat colour")

@@ -1,0 +1,94 @@
+"""The loss network: a frozen VGG that takes [0, 1] RGB images and gives features by layer name."""
+
+import re
+
+import keras
+
+from zoo.errors import UserError
+
+ARCHITECTURES = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}
+PREPROCESSINGS = ("caffe", "torch")
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class VGGPreprocessing(keras.layers.Layer):
+    """[0, 1] RGB to what a file of VGG weights was trained on, in float32.
+
+    Args:
+        mode: "caffe" for the Oxford weights (BGR in 0..255 less the mean), which
+            `keras.applications` downloads; "torch" for torchvision's (RGB less the mean, over the
+            standard deviation).
+    """
+
+    def __init__(self, mode, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.mode = mode
+
+    def call(self, images):
+        return keras.applications.imagenet_utils.preprocess_input(
+            images * 255.0, data_format="channels_last", mode=self.mode
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode}
+
+
+class LossNetwork:
+    """VGG-16 or VGG-19, frozen, with its preprocessing.
+
+    Layers go by the papers' names: "relu2_2" is the second convolution of the second block after
+    its ReLU. Features are in the dtype policy's compute dtype.
+
+    Args:
+        architecture: "vgg16" or "vgg19".
+        weights: "imagenet" (keras.applications downloads the Oxford weights once), a Keras weight
+            file without the top, or None for random ones.
+        preprocessing: "caffe" or "torch", whichever the weights were trained with.
+
+    Raises:
+        UserError: the weights cannot be had or do not fit the architecture.
+    """
+
+    def __init__(self, architecture="vgg16", weights="imagenet", preprocessing="caffe"):
+        if preprocessing not in PREPROCESSINGS:
+            raise UserError(f"unknown preprocessing {preprocessing!r}: caffe or torch")
+        self.architecture = architecture
+        try:
+            vgg = ARCHITECTURES[architecture](include_top=False, weights=weights)
+        except Exception as error:  # download, h5py and Keras each raise their own kinds
+            raise UserError(
+                f"cannot load {architecture} weights {weights!r}: {error}\n"
+                "Give a Keras weight file of the network without its top, or 'imagenet' on a "
+                "machine that can download."
+            ) from error
+        vgg.trainable = False
+        self._inputs = keras.Input((None, None, 3), name="image")
+        x = VGGPreprocessing(preprocessing, name="preprocessing")(self._inputs)
+        self._outputs = {}
+        for layer in vgg.layers[1:]:
+            x = layer(x)
+            if match := re.fullmatch(r"block(\d)_conv(\d)", layer.name):
+                self._outputs["relu{}_{}".format(*match.groups())] = x
+
+    @property
+    def layers(self):
+        """Names of all layers that features can be taken from, shallow to deep."""
+        return tuple(self._outputs)
+
+    def features(self, layers):
+        """A model from [N, H, W, 3] images in [0, 1] to a dict of features, no deeper than needed.
+
+        Args:
+            layers: names such as "relu2_2".
+
+        Raises:
+            UserError: a layer does not exist.
+        """
+        for layer in layers:
+            if layer not in self._outputs:
+                raise UserError(
+                    f"{self.architecture} has no layer {layer!r}; it has {', '.join(self.layers)}"
+                )
+        model = keras.Model(self._inputs, {name: self._outputs[name] for name in layers})
+        model.trainable = False
+        return model
