@@ -55,6 +55,7 @@ class StyleSettings:
     loss_network_preprocessing: str
     network: str
     width: float
+    init_from: str | None
 
 
 def train(settings, output, checkpoint_interval=100, preview_images=()):
@@ -103,8 +104,11 @@ def train(settings, output, checkpoint_interval=100, preview_images=()):
     style_targets = loss.style_targets(painting[None])
 
     record = _start_record(settings, output, loss, style_targets, batches)
+    network = StyleNetwork(**NETWORKS[settings.network], width=settings.width)
+    if settings.init_from:
+        _load_weights(network, settings.init_from)
     trainer = PerceptualTrainer(
-        StyleNetwork(**NETWORKS[settings.network], width=settings.width),
+        network,
         loss,
         style_targets,
         {
@@ -159,6 +163,17 @@ def _check_settings_unchanged(settings, output):
             + ", ".join(f"{name} was {before.get(name)!r}, now {now[name]!r}" for name in changed)
             + ". Give another --output, or the settings of before."
         )
+
+
+def _load_weights(network, run):
+    step, checkpoint = runs.latest_checkpoint(run)
+    if checkpoint is None:
+        raise UserError(f"--init_from: {run} has no checkpoint")
+    try:
+        network.load_weights(checkpoint / runs.NETWORK)
+    except ValueError as error:
+        raise UserError(f"--init_from: {run} trained a network of another shape") from error
+    print(f"starting from the network of {run}, step {step}")
 
 
 def _start_record(settings, output, loss, style_targets, batches):
@@ -257,6 +272,12 @@ def define_flags():
     )
     flags.DEFINE_enum("network", "quarter", list(NETWORKS), "Architecture to train.")
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
+    flags.DEFINE_string(
+        "init_from",
+        None,
+        "Directory of another painting's run, of the same network: start from its weights, which "
+        "saves most of the way.",
+    )
     flags.DEFINE_list("preview_images", [], "Photos to show on the way; content photos if empty.")
     flags.DEFINE_integer(
         "checkpoint_interval", 100, "Steps between checkpoints, log rows and previews.", 1

@@ -85,8 +85,9 @@ def _write(directory, name, network_file, dtype_policy, max_pixels):
 
 def _describe(run, record, step, name, version, dtype_policy, about):
     settings = dict(record["settings"])
-    for path in ("style_image", "content", "loss_network_weights"):
-        settings[path] = Path(settings[path]).name  # a directory of this machine tells nobody
+    for path in ("style_image", "content", "loss_network_weights", "init_from"):
+        if settings.get(path):  # a directory of this machine tells nobody
+            settings[path] = Path(settings[path]).name
     with (Path(run) / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
     return {

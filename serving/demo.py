@@ -1,0 +1,96 @@
+"""Serve every model of the zoo here, send one photo through each, and show the results.
+
+    python -m serving.demo --output=demo
+
+It starts the embedded server on a free port, and stops it at the end, however it ends.
+"""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from absl import flags
+
+from serving.client import ZooClient
+from serving.configure import models_config
+from zoo import catalog, images, program
+from zoo.contact_sheet import contact_sheet
+from zoo.errors import UserError
+from zoo.sample_photo import sample_photo
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_server(models, directory):
+    """The embedded server over models of the catalogue, as a process of its own.
+
+    Args:
+        models: `zoo.catalog.Model`s.
+        directory: `pathlib.Path` that receives `models.config` and the server's log.
+
+    Yields:
+        The server's address; calls may have to wait until it is ready.
+    """
+    config = directory / "models.config"
+    config.write_text(models_config(models))
+    port = _free_port()
+    command = [sys.executable, "-m", "serving.server"]
+    command += [f"--model_config_file={config.resolve()}", f"--port={port}"]
+    with (directory / "server.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def define_flags():
+    """The program's flags."""
+    flags.DEFINE_string("output", "demo", "Directory for the pictures.")
+    flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
+    flags.DEFINE_string("photo", None, "Picture to send; scikit-image's coffee if not given.")
+
+
+def main(argv):
+    """Run the program; see the module's docstring."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
+    models = catalog.models(flags.FLAGS.saved_models)
+    if not models:
+        raise UserError(f"no models in {flags.FLAGS.saved_models}")
+    output = Path(flags.FLAGS.output)
+    output.mkdir(parents=True, exist_ok=True)
+    photo = images.read(flags.FLAGS.photo or sample_photo("coffee"))
+    results = []
+    print(f"starting the embedded server over {len(models)} models")
+    with running_server(models, output) as target, ZooClient(target) as zoo:
+        for model in models:
+            zoo.wait_ready(model.name)
+            started = time.perf_counter()
+            picture = zoo.stylize(photo, model=model.name)
+            seconds = time.perf_counter() - started
+            images.write(picture, output / f"{model.name}.png")
+            results.append(picture)
+            print(f"{model.name}: {picture.width}x{picture.height} in {seconds:.2f} s")
+    gallery = contact_sheet([photo, *results], ["photo", *[model.name for model in models]])
+    images.write(gallery, output / "gallery.png")
+    print(f"the server is stopped; pictures: {output}/*.png, all together: {output}/gallery.png")
+
+
+def cli():
+    """Console entry point."""
+    define_flags()
+    program.run(main, "serving.demo")
+
+
+if __name__ == "__main__":
+    cli()
