@@ -141,6 +141,8 @@ def define_flags():
     flags.DEFINE_string("artist", None, "Its artist.")
     flags.DEFINE_string("year", None, "Its year.")
     flags.DEFINE_string("source", None, "Where to get the picture.")
+    flags.DEFINE_string("training_data", None, "What the training photos were, with licences.")
+    flags.DEFINE_string("machine", None, "What the network was trained on.")
     flags.DEFINE_string("license", None, "Licence of the model.")
 
 
@@ -150,7 +152,7 @@ def main(argv):
         raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
     values = flags.FLAGS.flag_values_dict()
     import_tensorflow()
-    about = ("painting", "artist", "year", "source", "license")
+    about = ("painting", "artist", "year", "source", "training_data", "machine", "license")
     path = export(
         values["run"],
         values["name"],

@@ -1,0 +1,128 @@
+"""Write a model's card: README.md and pictures.jpg beside its versions.
+
+    python -m zoo.card --model=starry-night --faults="What is still wrong with it."
+
+Everything but the faults, which an eye has to find, comes from the model's model.json.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from zoo import catalog, images, program
+from zoo.apply import SavedModel
+from zoo.contact_sheet import contact_sheet
+from zoo.errors import UserError
+from zoo.sample_photo import sample_photo
+
+PHOTOS = ("chelsea", "coffee", "rocket")
+_CARD = """\
+# {name}
+{kind} model, version {version}, after *{painting}* by {artist}, {year}.
+
+![Three photos, and what the model makes of them](pictures.jpg)
+
+Photos: scikit-image's chelsea (CC0, Stefan van der Walt), coffee (CC0, Rachel Michetti) and
+rocket (public domain, SpaceX).
+
+## What is still wrong with it
+{faults}
+
+## Where it comes from
+| | |
+| --- | --- |
+| painting | {painting}, {artist}, {year} |
+| the picture trained on | {source} |
+| training photos | {training_data} |
+| licence of the model | {license} |
+| training | {steps} steps of {batch_size}, {minutes:.0f} minutes on {machine} |
+| mean losses at the end | {losses} |
+| calibrated style weight | {style_weight:.4g} |
+| made with | {environment} |
+
+The losses are unweighted terms of the training crops, averaged over the last interval of the log;
+`loss` is their weighted sum.
+
+## Exact command
+```
+python -m trainers.style --output=runs/{name} \\
+{command}
+python -m zoo.export --run=runs/{name} --name={name} --version={version}
+```
+
+File names stand for where you keep the painting, the photos and the weights{init}.
+"""
+
+
+def card(description, faults):
+    """The card's text.
+
+    Args:
+        description: a model.json, as `zoo.export` writes it.
+        faults: Markdown.
+
+    Raises:
+        UserError: model.json does not tell something that a card needs.
+    """
+    settings = description.get("settings", {})
+    given = {name: value for name, value in settings.items() if value is not None}
+    flag_lines = [
+        f"    --{name}={','.join(value) if isinstance(value, list) else value}"
+        for name, value in given.items()
+    ]
+    init = "; --init_from is another model's run" if "init_from" in given else ""
+    try:
+        return _CARD.format(
+            **{
+                **description,
+                "kind": description["kind"].capitalize(),
+                "faults": faults.strip(),
+                "batch_size": settings["batch_size"],
+                "minutes": description["training_seconds"] / 60,
+                "losses": ", ".join(f"{k} {v}" for k, v in description["final_losses"].items()),
+                "style_weight": description["calibrated"]["style_weight"],
+                "environment": ", ".join(f"{k} {v}" for k, v in description["environment"].items()),
+                "command": " \\\n".join(flag_lines),
+                "init": init,
+            }
+        )
+    except KeyError as error:
+        raise UserError(f"model.json does not tell {error}, which the card needs") from None
+
+
+def write_card(model, faults):
+    """Write README.md and pictures.jpg of a `zoo.catalog.Model` of kind "style"."""
+    directory = Path(model.path).parent
+    text = card(model.description, faults)
+    transform = SavedModel(model.path)
+    photos = [images.read(sample_photo(name)) for name in PHOTOS]
+    pictures = photos + [transform(photo) for photo in photos]
+    sheet = contact_sheet(pictures, [""] * len(pictures), height=320, columns=len(photos))
+    images.write(sheet, directory / "pictures.jpg", quality=90)
+    (directory / "README.md").write_text(text)
+
+
+def define_flags():
+    """The program's flags."""
+    flags.DEFINE_string("model", None, "Name of the model.", required=True)
+    flags.DEFINE_string("faults", None, "What is still wrong with its pictures.", required=True)
+    flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
+
+
+def main(argv):
+    """Run the program; see the module's docstring."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
+    model = catalog.find(flags.FLAGS.model, flags.FLAGS.saved_models)
+    write_card(model, flags.FLAGS.faults)
+    print(f"wrote {model.path.parent / 'README.md'}")
+
+
+def cli():
+    """Console entry point."""
+    define_flags()
+    program.run(main, "zoo.card")
+
+
+if __name__ == "__main__":
+    cli()
