@@ -49,7 +49,8 @@ class SavedModel:
         try:
             outputs = self._transform(image=self._tf.constant(picture.rgb[None]))
         except self._tf.errors.OpError as error:
-            raise UserError(error.message.splitlines()[0]) from error
+            # Its lines above tell where in the graph, those below which node.
+            raise UserError(error.message.split("\n\t [[")[0].splitlines()[-1]) from error
         return picture.with_rgb(outputs["image"].numpy()[0])
 
 
@@ -67,10 +68,12 @@ def destinations(inputs, output):
     output = Path(output)
     if len(inputs) == 1 and output.suffix and not output.is_dir():
         return [output]
-    absolute = [Path(path).resolve() for path in inputs]
+    absolute = [Path(os.path.abspath(path)) for path in inputs]  # links keep their names
     common = os.path.commonpath([path.parent for path in absolute])
     relative = [path.relative_to(common) for path in absolute]
+    # a.jpg becomes a.png; beside an a.webp or an a they all keep their suffix: a.jpg.png.
     taken = collections.Counter(path.with_suffix("") for path in relative)
+    taken.update(path for path in relative if path.suffix)
     return [
         output / (path.with_suffix(".png") if taken[path.with_suffix("")] == 1 else f"{path}.png")
         for path in relative
@@ -92,11 +95,14 @@ def transform_files(model, inputs, output):
     pairs = list(zip(inputs, destinations(inputs, output), strict=True))
     for source, destination in tqdm(pairs, unit="picture", disable=len(pairs) == 1):
         try:
+            if destination.exists() and destination.samefile(source):
+                raise UserError("it would be overwritten: give another --output")
             images.write(model(images.read(source)), destination)
             written.append(destination)
         except UserError as error:
             failed[source] = str(error)
-            tqdm.write(f"skipped {source}: {error}", file=sys.stderr)
+            named = str(error).startswith(str(source))
+            tqdm.write(f"skipped {error if named else f'{source}: {error}'}", file=sys.stderr)
     return written, failed
 
 

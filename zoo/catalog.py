@@ -51,10 +51,8 @@ class Model:
 
 def models(saved_models=SAVED_MODELS):
     """The models below a directory NAME/VERSION/saved_model.pb, by name; versions are integers."""
-    names = sorted(
-        path.parent.parent.name for path in Path(saved_models).glob("*/*/saved_model.pb")
-    )
-    return [_newest(Path(saved_models) / name) for name in dict.fromkeys(names)]
+    directories = sorted(path for path in Path(saved_models).glob("*") if _versions(path))
+    return [_newest(directory) for directory in directories]
 
 
 def find(model, saved_models=SAVED_MODELS):
@@ -66,9 +64,11 @@ def find(model, saved_models=SAVED_MODELS):
     for directory in (Path(saved_models) / model, Path(model)):
         if (directory / "saved_model.pb").is_file():
             directory = directory.resolve()
-            version = int(directory.name) if directory.name.isdecimal() else 0
-            return Model(directory.parent.name, version, directory, _description(directory))
-        if any(directory.glob("*/saved_model.pb")):
+            versioned = directory.name.isdecimal()
+            name = directory.parent.name if versioned else directory.name
+            version = int(directory.name) if versioned else 0
+            return Model(name, version, directory, _description(directory))
+        if _versions(directory):
             return _newest(directory)
     known = ", ".join(each.name for each in models(saved_models)) or "none"
     raise UserError(
@@ -77,13 +77,14 @@ def find(model, saved_models=SAVED_MODELS):
     )
 
 
+def _versions(directory):
+    # Others, such as an export that is not finished yet, TensorFlow Serving does not see either.
+    files = directory.glob("*/saved_model.pb")
+    return [file.parent for file in files if file.parent.name.isdecimal()]
+
+
 def _newest(directory):
-    versions = [
-        path.parent for path in directory.glob("*/saved_model.pb") if path.parent.name.isdecimal()
-    ]
-    if not versions:
-        raise UserError(f"{directory} has no version: its SavedModels need a number for a name")
-    newest = max(versions, key=lambda path: int(path.name))
+    newest = max(_versions(directory), key=lambda path: int(path.name))
     return Model(directory.resolve().name, int(newest.name), newest, _description(newest))
 
 

@@ -5,6 +5,7 @@
 It is checked on a real photo, and appears under its final name whole or not at all.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -60,6 +61,8 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
         os.rename(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            final.parent.rmdir()  # of a name that has no version after all; else it is not empty
     return final
 
 
@@ -72,8 +75,12 @@ def _write(directory, name, network_file, dtype_policy, max_pixels):
     from zoo.signatures import MAX_PIXELS, signatures
     from zoo.warmup import write_warmup
 
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype_policy)
-    network = keras.saving.load_model(network_file, compile=False)
+    try:
+        network = keras.saving.load_model(network_file, compile=False)
+    finally:
+        keras.config.set_dtype_policy(before)
     archive = keras.export.ExportArchive()
     for endpoint, function in signatures(network, max_pixels or MAX_PIXELS).items():
         archive.add_endpoint(endpoint, function)
@@ -86,8 +93,9 @@ def _write(directory, name, network_file, dtype_policy, max_pixels):
 def _describe(run, record, step, name, version, dtype_policy, about):
     settings = dict(record["settings"])
     for path in ("style_image", "content", "loss_network_weights", "init_from"):
-        if settings.get(path):  # a directory of this machine tells nobody
-            settings[path] = Path(settings[path]).name
+        value = settings.get(path)
+        if value and not value.startswith("tfds:"):  # a directory of this machine tells nobody
+            settings[path] = Path(value).name
     with (Path(run) / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
     return {

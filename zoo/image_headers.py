@@ -30,11 +30,12 @@ def declared_pixels(contents):
         (starts_with(b"BM"), lambda: _bmp(header)),
         (tf.logical_and(starts_with(b"RIFF"), starts_with(b"WEBP", 8)), lambda: _webp(header)),
     ]
-    tf.debugging.Assert(
+    known_format = tf.debugging.Assert(
         tf.reduce_any([known for known, _ in formats]),
         ["image_bytes must be a JPEG, PNG, GIF, BMP or WebP file"],
     )
-    return tf.case(formats, default=lambda: tf.constant(0, tf.int64))
+    with tf.control_dependencies([known_format]):
+        return tf.identity(tf.case(formats, default=lambda: tf.constant(0, tf.int64)))
 
 
 def _bytes(header, offset, count):

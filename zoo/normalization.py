@@ -36,9 +36,10 @@ class InstanceNormalization(keras.layers.Layer):
 
 
 def _written_out(images, gamma, beta, epsilon):
-    mean, variance = ops.moments(ops.cast(images, "float32"), axes=(1, 2), keepdims=True)
+    pixels = ops.cast(images, "float32")
+    mean, variance = ops.moments(pixels, axes=(1, 2), keepdims=True)
     scale = gamma * ops.rsqrt(variance + epsilon)
-    return ops.cast(images * scale + (beta - mean * scale), images.dtype)
+    return ops.cast(pixels * scale + (beta - mean * scale), images.dtype)
 
 
 def _fused(images, gamma, beta, epsilon):

@@ -1,7 +1,8 @@
 """The functions that a SavedModel serves: a network behind guards.
 
 TensorFlow Serving checks no shape, and some wrong ones abort its process; so each function
-refuses, as INVALID_ARGUMENT, what the network cannot take or the server could not hold.
+refuses, as INVALID_ARGUMENT, what the network cannot take or the server could not hold. The
+guards are control dependencies: without, TensorFlow may run the network beside them.
 """
 
 import tensorflow as tf
@@ -20,7 +21,7 @@ def signatures(network, max_pixels=MAX_PIXELS):
     | encoded | image_bytes: string [N], JPEG, PNG, GIF, BMP or WebP | image_bytes: PNG |
 
     Each image of `encoded` may have a size of its own; transparency and EXIF orientation are
-    the caller's. N may be 0.
+    the caller's. A WebP with transparency or animation is refused. N may be 0.
 
     Args:
         network: a `keras.Model` from [N, H, W, 3] in [0, 1] to images in [0, 1].
@@ -32,13 +33,21 @@ def signatures(network, max_pixels=MAX_PIXELS):
     def serving_default(image):
         image = tf.ensure_shape(image, [None, None, None, 3])
         shape = tf.shape(image, tf.int64)
-        tf.debugging.assert_positive(shape[1:3], "image must have one pixel or more")
-        _assert_pixels(tf.reduce_prod(shape[:3]), max_pixels)
-        tf.debugging.assert_all_finite(image, "image must have no NaN or infinity")
-        return {"image": network(tf.clip_by_value(image, 0.0, 1.0), training=False)}
+        batch = tf.maximum(shape[0], 1)  # an empty batch goes through the network as one image
+        guards = [
+            tf.debugging.assert_positive(shape[1:3], "image must have one pixel or more"),
+            _assert_pixels(batch * shape[1] * shape[2], max_pixels),
+        ]
+        with tf.control_dependencies(guards):
+            image = tf.debugging.assert_all_finite(image, "image must have no NaN or infinity")
+        image = tf.pad(image, [[0, batch - shape[0]], [0, 0], [0, 0], [0, 0]])
+        output = network(tf.clip_by_value(image, 0.0, 1.0), training=False)
+        return {"image": output[: shape[0]]}
 
     def transform_file(contents):
-        _assert_pixels(declared_pixels(contents), max_pixels)
+        with tf.control_dependencies([_assert_pixels(declared_pixels(contents), max_pixels)]):
+            contents = tf.identity(contents)
+        # Never channels=0: on an animated WebP, TensorFlow 2.21 then writes beyond its buffer.
         pixels = tf.io.decode_image(contents, channels=3, expand_animations=False)
         pixels = tf.ensure_shape(pixels, [None, None, 3])
         image = network(tf.cast(pixels, tf.float32)[None] / 255.0, training=False)[0]
@@ -54,8 +63,5 @@ def signatures(network, max_pixels=MAX_PIXELS):
 
 
 def _assert_pixels(count, max_pixels):
-    tf.debugging.assert_less_equal(
-        count,
-        tf.constant(max_pixels, tf.int64),
-        f"image must have no more than {max_pixels} pixels",
-    )
+    message = f"image must have no more than {max_pixels} pixels"
+    return tf.debugging.Assert(count <= max_pixels, [message])

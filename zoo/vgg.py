@@ -1,6 +1,8 @@
 """The loss network: a frozen VGG that takes [0, 1] RGB images and gives features by layer name."""
 
 import re
+import textwrap
+import warnings
 
 import keras
 
@@ -20,8 +22,8 @@ class VGGPreprocessing(keras.layers.Layer):
             standard deviation).
     """
 
-    def __init__(self, mode, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+    def __init__(self, mode, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
         self.mode = mode
 
     def call(self, images):
@@ -54,10 +56,12 @@ class LossNetwork:
             raise UserError(f"unknown preprocessing {preprocessing!r}: caffe or torch")
         self.architecture = architecture
         try:
-            vgg = ARCHITECTURES[architecture](include_top=False, weights=weights)
+            with warnings.catch_warnings(action="ignore"):  # Keras warns of each layer, then fails
+                vgg = ARCHITECTURES[architecture](include_top=False, weights=weights)
         except Exception as error:  # download, h5py and Keras each raise their own kinds
+            reason = textwrap.shorten(str(error), 300)  # Keras adds whole weight arrays
             raise UserError(
-                f"cannot load {architecture} weights {weights!r}: {error}\n"
+                f"cannot load {architecture} weights {weights!r}: {reason}\n"
                 "Give a Keras weight file of the network without its top, or 'imagenet' on a "
                 "machine that can download."
             ) from error

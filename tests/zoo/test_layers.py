@@ -1,0 +1,105 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo.layers import CropLike, NearestSubpixel, PixelShuffle, ReflectionPadding2D
+
+RANDOM = np.random.default_rng(0)
+
+
+def some_images(height, width, channels=3, batch=2):
+    return RANDOM.normal(size=(batch, height, width, channels)).astype(np.float32)
+
+
+def reflected(images, padding, multiple=1):
+    excess = [-(size + 2 * padding) % multiple for size in images.shape[1:3]]
+    widths = [(0, 0), *[(padding, padding + more) for more in excess], (0, 0)]
+    return np.pad(images, widths, mode="reflect")
+
+
+@pytest.mark.parametrize("multiple", [1, 4])
+@pytest.mark.parametrize("padding", [0, 1, 10])
+@pytest.mark.parametrize(
+    "size", [(32, 19), (11, 10), (10, 11), (3, 5), (2, 2), (1, 7), (2, 1), (1, 1)]
+)
+def test_reflection_padding_is_numpys_even_where_it_is_wider_than_the_image(
+    size, padding, multiple
+):
+    images = some_images(*size)
+    padded = ReflectionPadding2D(padding, multiple)(images)
+    np.testing.assert_array_equal(padded, reflected(images, padding, multiple))
+
+
+def test_reflection_padding_takes_images_of_unknown_size():
+    padding = ReflectionPadding2D(6, 4)
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32)
+    padded = tf.function(padding, input_signature=[spec])
+    for size in ((1, 1), (4, 9), (20, 31)):
+        images = some_images(*size)
+        np.testing.assert_array_equal(padded(images), reflected(images, 6, 4))
+
+
+def test_reflection_padding_tells_its_shape_beforehand():
+    padding = ReflectionPadding2D(6, 4)
+    for size in ((1, 1), (4, 9), (20, 31)):
+        images = some_images(*size)
+        assert padding.compute_output_shape(images.shape) == padding(images).shape
+    assert padding.compute_output_shape((None, None, 20, 3)) == (None, None, 32, 3)
+
+
+def test_crop_like_cuts_the_window_of_the_references_size():
+    images, reference = some_images(12, 15), some_images(5, 7, channels=1)
+    cropped = CropLike(3)(images, reference)
+    np.testing.assert_array_equal(cropped, images[:, 3:8, 3:10])
+    assert CropLike(3).compute_output_shape(images.shape, reference.shape) == cropped.shape
+
+
+def test_crop_like_undoes_the_padding():
+    images = some_images(5, 6)
+    padded = ReflectionPadding2D(7, 8)(images)
+    np.testing.assert_array_equal(CropLike(7)(padded, images), images)
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(2, 3), (3, 1), (4, 3), (1, 2)])
+def test_pixel_shuffle_is_depth_to_space(scale, channels):
+    images = some_images(4, 5, scale**2 * channels)
+    shuffled = PixelShuffle(scale)(images)
+    expected = tf.nn.depth_to_space(images, scale) if scale > 1 else images
+    np.testing.assert_array_equal(shuffled, expected)
+    assert PixelShuffle(scale).compute_output_shape(images.shape) == shuffled.shape
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_a_subpixel_convolution_starts_as_nearest_neighbour_upsampling(scale):
+    convolution = keras.layers.Conv2D(
+        3 * scale**2, 3, padding="same", kernel_initializer=NearestSubpixel(scale)
+    )
+    upsampled = PixelShuffle(scale)(convolution(some_images(6, 5, 8))).numpy()
+    one_of_each = upsampled[:, ::scale, ::scale]
+    np.testing.assert_array_equal(upsampled, one_of_each.repeat(scale, 1).repeat(scale, 2))
+    assert np.ptp(one_of_each, axis=(0, 1, 2)).min() > 0.1
+
+
+def test_the_nearest_subpixel_kernel_has_the_spread_of_its_base():
+    base = keras.initializers.RandomNormal(stddev=0.5, seed=0)
+    kernel = NearestSubpixel(2, base)((3, 3, 64, 12))
+    assert kernel.shape == (3, 3, 64, 12)
+    assert np.std(kernel) == pytest.approx(0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [ReflectionPadding2D(3, 4), CropLike(2), PixelShuffle(2)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_come_back_from_their_configuration(layer):
+    copy = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert type(copy) is type(layer)
+    assert copy.get_config() == layer.get_config()
+
+
+def test_the_initializer_comes_back_from_its_configuration():
+    initializer = NearestSubpixel(2, keras.initializers.RandomNormal(stddev=0.5, seed=3))
+    copy = keras.initializers.deserialize(keras.initializers.serialize(initializer))
+    np.testing.assert_array_equal(copy((3, 3, 2, 12)), initializer((3, 3, 2, 12)))

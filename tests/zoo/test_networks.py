@@ -1,0 +1,146 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo.networks import NETWORKS, StyleNetwork
+from zoo.sample_photo import sample_photo
+
+TINY = 0.1
+
+
+@pytest.fixture(scope="module")
+def networks():
+    keras.utils.set_random_seed(0)
+    return {name: StyleNetwork(**settings, width=TINY) for name, settings in NETWORKS.items()}
+
+
+@pytest.fixture(scope="module")
+def johnson2016():
+    return StyleNetwork(**NETWORKS["johnson2016"])
+
+
+def convolutions(network):
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
+def test_johnson2016_is_the_table_of_the_paper(johnson2016):
+    table = [(layer.filters, layer.kernel_size[0]) for layer in convolutions(johnson2016)]
+    blocks = [(128, 3)] * 10
+    assert table == [(32, 9), (64, 3), (128, 3), *blocks, (64, 3), (32, 3), (3, 9)]
+    strides = [layer.strides[0] for layer in convolutions(johnson2016)]
+    assert strides == [1, 2, 2] + [1] * 13
+    upsampling = [
+        layer.size[0]
+        for layer in johnson2016.layers
+        if isinstance(layer, keras.layers.UpSampling2D)
+    ]
+    assert upsampling == [2, 2]
+    assert johnson2016.get_layer("pad").padding == 40
+
+
+def test_johnson2016_has_the_papers_number_of_parameters(johnson2016):
+    kernels = 9 * 9 * (3 * 32 + 32 * 3)  # the first and the last convolution
+    kernels += 3 * 3 * (32 * 64 + 64 * 128 + 10 * 128 * 128 + 128 * 64 + 64 * 32)
+    norms = 2 * (32 + 64 + 128 + 10 * 128 + 64 + 32)
+    assert johnson2016.count_params() == kernels + norms + 3
+
+
+def test_residual_blocks_add_without_a_relu_behind(johnson2016):
+    additions = [layer for layer in johnson2016.layers if isinstance(layer, keras.layers.Add)]
+    assert len(additions) == 5
+    for addition in additions:
+        after = {
+            type(node.operation).__name__
+            for layer in johnson2016.layers
+            for node in layer._inbound_nodes
+            if addition.output in node.input_tensors
+        }
+        assert after <= {"Conv2D", "Cropping2D", "UpSampling2D"}
+    relus = [layer for layer in johnson2016.layers if isinstance(layer, keras.layers.ReLU)]
+    assert len(relus) == 3 + 5 + 2
+
+
+def test_width_scales_every_hidden_layer_and_leaves_the_picture_alone():
+    half = StyleNetwork(**NETWORKS["johnson2016"], width=0.5)
+    table = [layer.filters for layer in convolutions(half)]
+    assert table == [16, 32, 64, *[64] * 10, 32, 16, 3]
+    thinnest = StyleNetwork(**NETWORKS["quarter"], width=0.001)
+    assert {layer.filters for layer in convolutions(thinnest)[:-1]} == {1}
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 23), (1, 1), (100, 64), (2, 90)])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_output_has_exactly_the_inputs_size_and_range(networks, name, size):
+    images = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype(np.float32)
+    output = networks[name](images).numpy()
+    assert output.shape == images.shape
+    assert output.min() >= 0
+    assert output.max() <= 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_picture_is_not_shifted(name, monkeypatch):
+    # Without norms, which look everywhere, and with plain averages for kernels.
+    monkeypatch.setattr("zoo.networks.InstanceNormalization", keras.layers.Identity)
+    network = StyleNetwork(**NETWORKS[name], width=0.01)
+    for layer in convolutions(network):
+        layer.kernel.assign(tf.ones_like(layer.kernel) / np.prod(layer.kernel.shape[:3]))
+    image = tf.fill((1, 160, 160, 3), 0.5)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        pixel = network(image)[0, 70, 90, 0]
+    influence = np.abs(tape.gradient(pixel, image)[0]).sum(-1)
+    rows, columns = np.indices(influence.shape)
+    centre = [np.average(where, weights=influence) for where in (rows, columns)]
+    np.testing.assert_allclose(centre, (70, 90), atol=3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_images_output_does_not_depend_on_its_batch(networks, name):
+    photo = sample_photo()[:48, :40]
+    alone = networks[name](photo[None])[0]
+    batch = networks[name](np.stack([photo, 1 - photo, photo[::-1]]))
+    np.testing.assert_allclose(batch[0], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_saved_network_gives_the_same_pictures(networks, name, tmp_path):
+    networks[name].save(tmp_path / "network.keras")
+    copy = keras.saving.load_model(tmp_path / "network.keras")
+    photo = sample_photo()[None, :40, :50]
+    np.testing.assert_array_equal(copy(photo), networks[name](photo))
+    assert copy.name == networks[name].name
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_saved_in_bfloat16_loads_as_float32_and_back(name, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    network = StyleNetwork(**NETWORKS[name], width=TINY)
+    photo = sample_photo()[None, :40, :50]
+    assert network(photo).dtype == tf.float32
+    network.save(tmp_path / "network.keras")
+    keras.config.set_dtype_policy("float32")
+    copy = keras.saving.load_model(tmp_path / "network.keras")
+    assert {layer.compute_dtype for layer in copy.layers} == {"float32"}
+    np.testing.assert_allclose(copy(photo), network(photo), atol=0.1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_learns(networks, name):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(networks[name](sample_photo()[None, :48, :48])))
+    gradients = tape.gradient(loss, networks[name].trainable_weights)
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def test_a_fresh_subpixel_network_draws_no_checkerboard(networks):
+    output = networks["quarter"](sample_photo()[None, :64, :64]).numpy()
+    blocks = output.reshape(32, 2, 32, 2, 3)
+    np.testing.assert_allclose(blocks, np.broadcast_to(blocks[:, :1, :, :1], blocks.shape))
+
+
+def test_a_padding_that_the_blocks_eat_up_is_refused():
+    with pytest.raises(ValueError, match="padding=39: 5 blocks eat 40 pixels"):
+        StyleNetwork(padding=39)
+    assert StyleNetwork(padding=8, residual_blocks=1, width=TINY).count_params() > 0

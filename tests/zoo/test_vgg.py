@@ -1,0 +1,151 @@
+import os
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from zoo.errors import UserError
+from zoo.sample_photo import sample_photo
+from zoo.vgg import LossNetwork, VGGPreprocessing
+
+VGG16 = [
+    f"relu{block}_{i}"
+    for block, depth in enumerate((2, 2, 3, 3, 3), 1)
+    for i in range(1, depth + 1)
+]
+VGG19 = [
+    f"relu{block}_{i}"
+    for block, depth in enumerate((2, 2, 4, 4, 4), 1)
+    for i in range(1, depth + 1)
+]
+
+
+@pytest.fixture(scope="module")
+def vgg16():
+    keras.utils.set_random_seed(0)
+    return LossNetwork("vgg16", weights=None, preprocessing="torch")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Loads the weights that a variable of the environment names."""
+
+    def load(architecture, preprocessing):
+        variable = f"ZOO_{architecture.upper()}_WEIGHTS"
+        if variable not in os.environ:
+            pytest.skip(f"needs trained weights: set {variable}")
+        return LossNetwork(architecture, os.environ[variable], preprocessing)
+
+    return load
+
+
+def convolutions(model):
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
+def test_layers_have_the_papers_names(vgg16):
+    assert list(vgg16.layers) == VGG16
+    assert list(LossNetwork("vgg19", weights=None).layers) == VGG19
+    assert (len(VGG16), len(VGG19)) == (13, 16)
+
+
+def test_torch_preprocessing_is_torchvisions():
+    pixel = VGGPreprocessing("torch")(np.array([[[[0.0, 0.5, 1.0]]]], np.float32))
+    expected = [(0 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    np.testing.assert_allclose(np.ravel(pixel), expected, rtol=1e-5)
+
+
+def test_caffe_preprocessing_is_oxfords():
+    pixel = VGGPreprocessing("caffe")(np.array([[[[0.0, 0.5, 1.0]]]], np.float32))
+    blue_green_red = [255 - 103.939, 127.5 - 116.779, 0 - 123.68]
+    np.testing.assert_allclose(np.ravel(pixel), blue_green_red, rtol=1e-5)
+
+
+def test_preprocessing_stays_float32_under_mixed_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    # A level of 8 bits, which bfloat16 would round away.
+    levels = VGGPreprocessing("caffe")(np.full((1, 1, 1, 3), 254 / 255, np.float32))
+    np.testing.assert_allclose(np.ravel(levels), [150.061, 137.221, 130.32], rtol=1e-5)
+
+
+def test_preprocessing_comes_back_from_its_configuration():
+    copy = keras.layers.deserialize(keras.layers.serialize(VGGPreprocessing("torch")))
+    assert copy.mode == "torch"
+
+
+@pytest.mark.parametrize(
+    ("layers", "depth"), [(["relu1_2"], 2), (["relu2_2"], 4), (["relu4_3", "relu1_1"], 10)]
+)
+def test_features_are_computed_no_deeper_than_needed(vgg16, layers, depth):
+    model = vgg16.features(layers)
+    assert len(convolutions(model)) == depth
+    assert set(model(np.zeros((1, 32, 32, 3), np.float32))) == set(layers)
+
+
+def test_features_are_those_after_the_relu_and_before_the_pooling(vgg16):
+    features = vgg16.features(["relu1_2", "relu2_1"])(sample_photo()[None, :64, :48])
+    assert features["relu1_2"].shape == (1, 64, 48, 64)
+    assert features["relu2_1"].shape == (1, 32, 24, 128)
+    for maps in features.values():
+        assert np.min(maps) == 0
+        assert np.max(maps) > 0
+
+
+def test_features_have_the_policys_compute_dtype():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    features = LossNetwork("vgg16", weights=None).features(["relu1_1"])
+    assert features(np.zeros((1, 8, 8, 3), np.float32))["relu1_1"].dtype == "bfloat16"
+
+
+def test_the_loss_network_is_frozen(vgg16):
+    model = vgg16.features(["relu2_2"])
+    assert model.trainable_weights == []
+    assert len(model.weights) == 8
+
+
+def test_an_unknown_layer_is_refused_with_the_choices(vgg16):
+    with pytest.raises(UserError, match=r"vgg16 has no layer 'relu9_1'; it has relu1_1, .*relu5_3"):
+        vgg16.features(["relu1_1", "relu9_1"])
+    with pytest.raises(UserError, match="relu3_4"):
+        vgg16.features(["relu3_4"])  # only VGG-19 has it
+
+
+def test_an_unknown_preprocessing_is_refused_with_the_choices():
+    with pytest.raises(UserError, match="'tf': caffe or torch"):
+        LossNetwork("vgg16", weights=None, preprocessing="tf")
+
+
+def test_a_weight_file_that_cannot_be_used_is_refused_by_name(tmp_path):
+    other = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    (tmp_path / "text.weights.h5").write_text("no weights")
+    vgg19 = keras.applications.VGG19(include_top=False, weights=None)
+    vgg19.save_weights(tmp_path / "vgg19.weights.h5")
+    for name in ("missing.weights.h5", "text.weights.h5", "other.weights.h5", "vgg19.weights.h5"):
+        path = str(tmp_path / name)
+        with pytest.raises(UserError, match=re.escape(f"cannot load vgg16 weights '{path}'")):
+            LossNetwork("vgg16", path)
+
+
+def test_trained_vgg16_sees_a_photo_in_a_sane_range(trained):
+    features = trained("vgg16", "torch").features(["relu1_2", "relu2_2", "relu3_3", "relu4_3"])
+    for maps in features(sample_photo()[None]).values():
+        assert 0.05 < np.mean(maps) < 5
+        assert 0.1 < np.mean(np.array(maps) > 0) < 0.9
+
+
+def test_trained_vgg19_sees_a_photo_in_the_range_of_0_to_255(trained):
+    features = trained("vgg19", "caffe").features(["relu1_1", "relu2_1", "relu3_1", "relu4_1"])
+    for maps in features(sample_photo()[None]).values():
+        assert 5 < np.mean(maps) < 500
+        assert 0.1 < np.mean(np.array(maps) > 0) < 0.9
+
+
+def test_preprocessings_give_different_features(trained):
+    photo = sample_photo()[None, :96, :96]
+    torch, caffe = (
+        trained("vgg16", mode).features(["relu2_2"])(photo)["relu2_2"]
+        for mode in ("torch", "caffe")
+    )
+    assert np.abs(torch - caffe).mean() > np.mean(torch)
