@@ -34,23 +34,25 @@ rocket (public domain, SpaceX).
 | painting | {painting}, {artist}, {year} |
 | the picture trained on | {source} |
 | training photos | {training_data} |
-| licence of the model | {license} |
-| training | {steps} steps of {batch_size}, {minutes:.0f} minutes on {machine} |
-| mean losses at the end | {losses} |
-| calibrated style weight | {style_weight:.4g} |
+| trained on | {machine} |
 | made with | {environment} |
+| licence of the model | {license} |
 
-The losses are unweighted terms of the training crops, averaged over the last interval of the log;
-`loss` is their weighted sum.
+| training | steps | images | minutes | style weight, calibrated | mean losses at the end |
+| --- | --- | --- | --- | --- | --- |
+{stages}
 
-## Exact command
+The losses are the unweighted terms on the training crops, averaged over the last interval of the
+log; `loss` is their weighted sum.
+
+## Exact commands
 ```
-python -m trainers.style --output=runs/{name} \\
-{command}
-python -m zoo.export --run=runs/{name} --name={name} --version={version}
+{commands}
+python -m zoo.export --run=runs/{run} --name={name} --version={version}
 ```
 
-File names stand for where you keep the painting, the photos and the weights{init}.
+File names stand for where you keep the painting, the photos and the weights; run names for
+directories in `runs/`.
 """
 
 
@@ -64,30 +66,42 @@ def card(description, faults):
     Raises:
         UserError: model.json does not tell something that a card needs.
     """
-    settings = description.get("settings", {})
-    given = {name: value for name, value in settings.items() if value is not None}
-    flag_lines = [
-        f"    --{name}={','.join(value) if isinstance(value, list) else value}"
-        for name, value in given.items()
-    ]
-    init = "; --init_from is another model's run" if "init_from" in given else ""
     try:
+        stages = description["training"]
         return _CARD.format(
             **{
                 **description,
                 "kind": description["kind"].capitalize(),
                 "faults": faults.strip(),
-                "batch_size": settings["batch_size"],
-                "minutes": description["training_seconds"] / 60,
-                "losses": ", ".join(f"{k} {v}" for k, v in description["final_losses"].items()),
-                "style_weight": description["calibrated"]["style_weight"],
-                "environment": ", ".join(f"{k} {v}" for k, v in description["environment"].items()),
-                "command": " \\\n".join(flag_lines),
-                "init": init,
+                "run": stages[-1]["run"],
+                "environment": ", ".join(
+                    f"{name} {value}" for name, value in stages[-1]["environment"].items()
+                ),
+                "stages": "\n".join(map(_row, stages)),
+                "commands": "\n".join(map(_command, stages)),
             }
         )
     except KeyError as error:
         raise UserError(f"model.json does not tell {error}, which the card needs") from None
+
+
+def _row(stage):
+    images_seen = stage["steps"] * stage["settings"]["batch_size"]
+    losses = ", ".join(f"{name} {loss}" for name, loss in stage["final_losses"].items())
+    weight = stage["calibrated"]["style_weight"]
+    minutes = stage["seconds"] / 60
+    return (
+        f"| {stage['run']} | {stage['steps']} | {images_seen} | {minutes:.0f} | {weight:.4g} "
+        f"| {losses} |"
+    )
+
+
+def _command(stage):
+    lines = [f"python -m trainers.style --output=runs/{stage['run']}"]
+    for name, value in stage["settings"].items():
+        if value is not None:
+            lines.append(f"    --{name}={','.join(value) if isinstance(value, list) else value}")
+    return " \\\n".join(lines)
 
 
 def write_card(model, faults):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import program
+from zoo import model_json, program
 from zoo.errors import UserError
 
 SAVED_MODELS = Path(__file__).resolve().parent.parent / "saved_models"
@@ -89,7 +89,7 @@ def _newest(directory):
 
 
 def _description(path):
-    file = path / "assets.extra" / "model.json"
+    file = path / model_json.FILE
     try:
         return json.loads(file.read_text())
     except FileNotFoundError:

@@ -6,21 +6,18 @@ It is checked on a real photo, and appears under its final name whole or not at 
 """
 
 import contextlib
-import csv
 import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 from absl import flags
 
-from zoo import program, runs
+from zoo import model_json, program, runs
 from zoo.errors import UserError
 from zoo.quiet import import_tensorflow
 
-MODEL_JSON = "assets.extra/model.json"
 WARMUP_SIDE = 128  # pixels: enough to build every kernel, small on disk
 
 
@@ -47,17 +44,17 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     final = Path(saved_models) / name / str(version)
     if final.exists():
         raise UserError(f"{final} exists, and a version never changes: give another --version")
-    record = runs.read_record(run)
-    step, checkpoint = runs.latest_checkpoint(run)
+    runs.read_record(run)  # says so if it is no run
+    _, checkpoint = runs.latest_checkpoint(run)
     if checkpoint is None:
         raise UserError(f"{run} has no checkpoint yet")
+    description = model_json.describe(run, name, version, dtype_policy, about or {})
 
     # TensorFlow Serving sees only directories whose name is a number.
     partial = final.with_name(f"partial-{version}-{os.getpid()}")
     try:
         _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels)
-        model_json = _describe(run, record, step, name, version, dtype_policy, about or {})
-        (partial / MODEL_JSON).write_text(json.dumps(model_json, indent=2) + "\n")
+        (partial / model_json.FILE).write_text(json.dumps(description, indent=2) + "\n")
         os.rename(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -88,39 +85,6 @@ def _write(directory, name, network_file, dtype_policy, max_pixels):
     photo = sample_photo()
     check_saved_model(directory, photo)
     write_warmup(directory, name, photo[:WARMUP_SIDE, :WARMUP_SIDE])
-
-
-def _describe(run, record, step, name, version, dtype_policy, about):
-    settings = dict(record["settings"])
-    for path in ("style_image", "content", "loss_network_weights", "init_from"):
-        value = settings.get(path)
-        if value and not value.startswith("tfds:"):  # a directory of this machine tells nobody
-            settings[path] = Path(value).name
-    with (Path(run) / "log.csv").open(newline="") as file:
-        last = list(csv.DictReader(file))[-1]
-    return {
-        "name": name,
-        "version": version,
-        "kind": record["kind"],
-        "factor": 1,
-        **about,
-        "steps": step,
-        "training_seconds": float(last.pop("seconds")),
-        "final_losses": {k: float(f"{float(v):.5g}") for k, v in last.items() if k != "step"},
-        "settings": settings,
-        "calibrated": record["calibrated"],
-        "environment": record["environment"],
-        "export_dtype_policy": dtype_policy,
-        "git_commit": _git_commit(),
-    }
-
-
-def _git_commit():
-    command = ["git", "rev-parse", "HEAD"]
-    answer = subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or None
 
 
 # --- Flags ---

