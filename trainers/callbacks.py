@@ -54,6 +54,13 @@ class Progress(keras.callbacks.Callback):
         self.bar.close()
 
 
+def _not_finite(what, step):
+    return UserError(
+        f"{what} at step {step}: training stopped, the last checkpoint is kept; try a smaller "
+        "--learning_rate, or --dtype_policy=float32"
+    )
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training by a `UserError` that names the step, as soon as the loss is not finite."""
 
@@ -64,10 +71,7 @@ class StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss is {logs['loss']} at step {self.step}: training stopped, the last "
-                "checkpoint is kept; try a smaller --learning_rate, or --dtype_policy=float32"
-            )
+            raise _not_finite(f"the loss is {logs['loss']}", self.step)
 
 
 class Report(keras.callbacks.Callback):
@@ -77,6 +81,9 @@ class Report(keras.callbacks.Callback):
         run: the run's directory.
         first_step: steps done before this start; rows of steps that were lost are dropped.
         preview_images: float32 [H, W, 3] arrays in [0, 1] to show the network on, each at its size.
+
+    Raises:
+        UserError: the network's outputs are not finite; nothing is saved then.
     """
 
     def __init__(self, run, first_step, preview_images):
@@ -97,8 +104,9 @@ class Report(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         losses = {name: float(value) for name, value in logs.items()}
+        preview = self._preview()
         self.table.append(self.step, time.monotonic() - self.started, losses)
-        self._summarise(losses, self._preview())
+        self._summarise(losses, preview)
         checkpoints.save(self.run, self.step, self.model.network, self.model.optimizer)
 
     def on_train_end(self, logs=None):
@@ -109,6 +117,9 @@ class Report(keras.callbacks.Callback):
             keras.ops.convert_to_numpy(self.model.network(image[None], training=False))[0]
             for image in self.preview_images
         ]
+        # The loss that StopOnNaN saw is that of the weights before this step.
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise _not_finite("the network gives NaN", self.step)
         labels = ["photo"] * len(outputs) + [f"step {self.step}"] * len(outputs)
         sheet = contact_sheet([*self.preview_images, *outputs], labels, columns=len(outputs))
         images.write(sheet, self.run / "previews" / f"step-{self.step:08d}.png")

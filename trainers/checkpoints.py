@@ -21,7 +21,7 @@ def save(run, step, network, optimizer):
     """
     final = runs.checkpoint_path(run, step)
     partial = final.with_name(f"partial-{final.name}")
-    for stale in (partial, final):  # a start may have been killed here before
+    for stale in (*final.parent.glob("partial-*"), final):  # a start may have been killed here
         shutil.rmtree(stale, ignore_errors=True)
     partial.mkdir(parents=True)
     network.save(partial / runs.NETWORK)

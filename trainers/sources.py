@@ -62,21 +62,19 @@ class TfdsSource:
         if features is None or "image" not in features:
             raise UserError(f"dataset {builder.name} has no feature 'image': {features}")
         self._name = f"{builder.name}[{split}]"
-        as_encoded = {"image": tfds.decode.SkipDecoding()}
+        encoded = {  # masks and depth too: nobody looks at them
+            name: tfds.decode.SkipDecoding()
+            for name, feature in features.items()
+            if isinstance(feature, tfds.features.Image)
+        }
         try:
-            self._examples = self._random_access(builder, split, as_encoded)
+            if builder.info.file_format in tfds.core.FileFormat.with_random_access():
+                self._examples = builder.as_data_source(split, decoders=encoded)
+            else:
+                examples = builder.as_dataset(split, decoders=encoded)
+                self._examples = [{"image": e["image"]} for e in tfds.as_numpy(examples)]
         except ValueError as error:
             raise UserError(f"dataset {builder.name}, split {split!r}: {error}") from error
-
-    @staticmethod
-    def _random_access(builder, split, decoders):
-        import tensorflow_datasets as tfds
-
-        try:
-            return builder.as_data_source(split, decoders=decoders)
-        except (NotImplementedError, AttributeError):
-            examples = builder.as_dataset(split, decoders=decoders)
-            return [{"image": example["image"]} for example in tfds.as_numpy(examples)]
 
     def __len__(self):
         return len(self._examples)
@@ -103,11 +101,9 @@ def open_source(content):
     """
     if not content.startswith("tfds:"):
         return FileSource([content])
-    name, split = content.removeprefix("tfds:"), "train"
-    head, _, tail = name.rpartition(":")
-    if head and not re.fullmatch(r"\d+\.\d+\.\d+", tail):  # a version belongs to the name
-        name, split = head, tail
-    return TfdsSource(_builder(name), split)
+    # A split begins with a letter, a version with a digit.
+    name, split = re.fullmatch(r"(.+?)(?::([A-Za-z].*))?", content.removeprefix("tfds:")).groups()
+    return TfdsSource(_builder(name), split or "train")
 
 
 def _builder(name):
@@ -119,5 +115,10 @@ def _builder(name):
         builder = tfds.builder(name)
         builder.download_and_prepare()
     except Exception as error:  # unknown names, versions, downloads: each has its own kind
-        raise UserError(f"cannot open TensorFlow dataset {name!r}: {error}") from error
+        reason = str(error).partition("\n")[0]  # a list of every known dataset may follow
+        raise UserError(
+            f"cannot open TensorFlow dataset {name!r}: {reason}\n"
+            "Give a name that tfds.builder takes, or the directory of a prepared dataset, which "
+            "holds dataset_info.json; a directory of image files needs no 'tfds:'."
+        ) from error
     return builder

@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from trainers.perceptual import PerceptualTrainer
+from zoo.criterion import PerceptualCriterion
+from zoo.networks import NETWORKS, StyleNetwork
+from zoo.vgg import LossNetwork
+
+WEIGHTS = {"content": 1.0, "style": 0.01, "tv": 10.0}
+
+
+def make_trainer(criterion, crops):
+    network = StyleNetwork(**NETWORKS["quarter"], width=0.1)
+    style_targets = criterion.style_targets(crops[:1])
+    trainer = PerceptualTrainer(network, criterion, style_targets, WEIGHTS, crops.shape)
+    trainer.compile(keras.optimizers.Adam(1e-2))
+    return trainer
+
+
+def weights_of_vgg(criterion):
+    return criterion._every_feature.get_weights()
+
+
+@pytest.fixture(scope="module")
+def fitted(criterion, crops):
+    """A trainer after 12 steps on one batch; its losses; and VGG's weights before."""
+    keras.utils.set_random_seed(0)
+    before = weights_of_vgg(criterion)
+    trainer = make_trainer(criterion, crops)
+    history = trainer.fit(crops, batch_size=len(crops), epochs=12, verbose=0).history
+    return trainer, history, before
+
+
+def test_fitting_lowers_the_loss(fitted):
+    _, history, _ = fitted
+    assert history["loss"][-1] < 0.8 * history["loss"][0]
+
+
+def test_the_metrics_are_the_terms_that_make_up_the_loss(fitted):
+    _, history, _ = fitted
+    assert set(history) == {"loss", "content", "style", "tv"}
+    total = sum(WEIGHTS[term] * np.array(history[term]) for term in WEIGHTS)
+    np.testing.assert_allclose(history["loss"], total, rtol=1e-4)
+
+
+def test_only_the_network_is_trained(fitted, criterion):
+    trainer, _, before = fitted
+    network = trainer.network
+    assert {id(v) for v in trainer.trainable_variables} == {
+        id(v) for v in network.trainable_variables
+    }
+    assert len(before) == 20  # kernels and biases of VGG-16 to relu4_3
+    for then, now in zip(before, weights_of_vgg(criterion), strict=True):
+        np.testing.assert_array_equal(then, now)
+
+
+def test_in_mixed_bfloat16_the_loss_and_the_variables_are_float32(vgg_weights, crops):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    criterion = PerceptualCriterion(LossNetwork("vgg16", str(vgg_weights)))
+    assert criterion.content_targets(crops)["relu2_2"].dtype == "bfloat16"
+    trainer = make_trainer(criterion, crops)
+    loss = trainer.compute_loss(crops, y_pred=trainer(crops, training=True))
+    assert keras.backend.standardize_dtype(loss.dtype) == "float32"
+    assert {v.dtype for v in trainer.trainable_variables} == {"float32"}
