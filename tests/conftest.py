@@ -18,6 +18,7 @@ SETTINGS = {
     "style_weight": None,
     "style_balance": 3.0,
     "tv_weight": 10.0,
+    "spike_weight": 20.0,
     "content_layers": ["relu2_2"],
     "style_layers": ["relu1_2", "relu2_2", "relu3_3", "relu4_3"],
     "learning_rate": 1e-3,

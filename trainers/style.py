@@ -46,6 +46,7 @@ class StyleSettings:
     style_weight: float | None
     style_balance: float
     tv_weight: float
+    spike_weight: float
     content_layers: list[str]
     style_layers: list[str]
     learning_rate: float
@@ -116,6 +117,7 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
             "content": settings.content_weight,
             "style": record["calibrated"]["style_weight"],
             "tv": settings.tv_weight,
+            "spikes": settings.spike_weight,
         },
         (settings.batch_size, settings.image_size, settings.image_size, 3),
     )
@@ -258,6 +260,12 @@ def define_flags():
         lower_bound=0,
     )
     flags.DEFINE_float("tv_weight", 40.0, "Weight of the total variation term.", lower_bound=0)
+    flags.DEFINE_float(
+        "spike_weight",
+        20.0,
+        "Weight of the term against spikes in the network, which show as dark blobs.",
+        lower_bound=0,
+    )
     flags.DEFINE_list(
         "content_layers", list(criterion.CONTENT_LAYERS), "VGG layers whose features are kept."
     )

@@ -7,7 +7,6 @@ from zoo.losses import feature_reconstruction, gram_matrix, style_reconstruction
 
 CONTENT_LAYERS = ("relu2_2",)
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-TERMS = ("content", "style", "tv")
 
 
 class PerceptualCriterion:

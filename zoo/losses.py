@@ -50,3 +50,9 @@ def total_variation(images):
     down = ops.mean(ops.square(images[:, 1:] - images[:, :-1]))
     across = ops.mean(ops.square(images[:, :, 1:] - images[:, :, :-1]))
     return down + across
+
+
+def excess(features, limit):
+    """Mean square of what magnitudes in features [N, H, W, C] exceed `limit` by."""
+    beyond = ops.relu(ops.abs(ops.cast(features, "float32")) - limit)
+    return ops.mean(ops.square(beyond))

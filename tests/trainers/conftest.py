@@ -69,6 +69,7 @@ def settings(photo_directory, painting, vgg_weights):
         style_weight=None,
         style_balance=3.0,
         tv_weight=10.0,
+        spike_weight=20.0,
         content_layers=["relu2_2"],
         style_layers=["relu1_2", "relu2_2"],
         learning_rate=1e-3,

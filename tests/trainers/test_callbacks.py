@@ -89,8 +89,10 @@ def test_each_interval_has_a_row_of_its_mean_losses(finished_run):
     assert [row["step"] for row in table] == ["2", "4", "5"]
     weight = runs.read_record(finished_run)["calibrated"]["style_weight"]
     for row in table:
-        content, style, tv = (float(row[term]) for term in ("content", "style", "tv"))
-        assert float(row["loss"]) == pytest.approx(content + weight * style + 10 * tv, rel=1e-4)
+        terms = ("content", "style", "tv", "spikes")
+        content, style, tv, spikes = (float(row[term]) for term in terms)
+        total = content + weight * style + 10 * tv + 20 * spikes
+        assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
     seconds = [float(row["seconds"]) for row in table]
     assert seconds == sorted(seconds)
 
@@ -105,7 +107,7 @@ def test_each_interval_has_a_preview_of_photos_over_results(finished_run):
 
 def test_tensorboard_shows_the_losses_and_the_preview(finished_run):
     events = EventAccumulator(str(finished_run / "tensorboard")).Reload()
-    assert set(events.Tags()["tensors"]) == {"loss", "content", "style", "tv", "preview"}
+    assert set(events.Tags()["tensors"]) == {"loss", "content", "style", "tv", "spikes", "preview"}
     table = rows(finished_run / "log.csv")
     for tag in ("loss", "content", "style", "tv"):
         points = events.Tensors(tag)

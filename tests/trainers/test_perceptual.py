@@ -7,7 +7,7 @@ from zoo.criterion import PerceptualCriterion
 from zoo.networks import NETWORKS, StyleNetwork
 from zoo.vgg import LossNetwork
 
-WEIGHTS = {"content": 1.0, "style": 0.01, "tv": 10.0}
+WEIGHTS = {"content": 1.0, "style": 0.01, "tv": 10.0, "spikes": 20.0}
 
 
 def make_trainer(criterion, crops):
@@ -39,7 +39,7 @@ def test_fitting_lowers_the_loss(fitted):
 
 def test_the_metrics_are_the_terms_that_make_up_the_loss(fitted):
     _, history, _ = fitted
-    assert set(history) == {"loss", "content", "style", "tv"}
+    assert set(history) == {"loss", *WEIGHTS}
     total = sum(WEIGHTS[term] * np.array(history[term]) for term in WEIGHTS)
     np.testing.assert_allclose(history["loss"], total, rtol=1e-4)
 

@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.losses import feature_reconstruction, gram_matrix, style_reconstruction, total_variation
+from zoo.losses import (
+    excess,
+    feature_reconstruction,
+    gram_matrix,
+    style_reconstruction,
+    total_variation,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -90,3 +96,9 @@ def test_bfloat16_features_are_summed_in_float32(policy):
     np.testing.assert_allclose(gram, np.full((1, 2, 2), 0.5))
     assert (float(content), float(style), float(variation)) == (4, 4 * 1.5**2, 1)
     assert {value.dtype for value in (gram, content, style, variation)} == {tf.float32}
+
+
+def test_excess_is_what_magnitudes_exceed_the_limit_by_squared():
+    features = np.zeros((1, 2, 2, 1), "float32")
+    features[0, 0, 0, 0], features[0, 1, 1, 0], features[0, 0, 1, 0] = 8.0, -7.0, 6.0
+    assert float(excess(features, 6.0)) == (2.0**2 + 1.0**2) / 4
