@@ -80,8 +80,6 @@ def define_flags():
 
 def main(argv):
     """Run the program; see the module's docstring."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
     models = catalog.models(flags.FLAGS.saved_models)
     if not models:
         raise UserError(f"no models in {flags.FLAGS.saved_models}")
@@ -106,7 +104,7 @@ def main(argv):
 def cli():
     """Console entry point."""
     define_flags()
-    program.run(main, "serving.demo")
+    program.run(main, "serving.demo", only_flags=True)
 
 
 if __name__ == "__main__":

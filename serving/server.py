@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from absl import app, flags
+from absl import flags
 
 from serving.embedded import model_config, services, status
 from serving.embedded.servables import Manager
@@ -118,8 +118,6 @@ def _serve(options):
 
 def main(argv):
     """Serve until SIGTERM or Ctrl-C; returns the exit code."""
-    if argv[1:]:
-        raise app.UsageError(f"{argv[1]}: all arguments are flags")
     try:
         _serve(flags.FLAGS)
     except status.StatusError as error:
@@ -184,7 +182,7 @@ def cli():
     """Run as a program."""
     _drop_ignored_flags()
     define_flags()
-    program.run(main, "serving.server")
+    program.run(main, "serving.server", only_flags=True)
 
 
 if __name__ == "__main__":

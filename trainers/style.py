@@ -310,8 +310,6 @@ def define_flags():
 
 def main(argv):
     """Run the program; see the module's docstring."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
     values = flags.FLAGS.flag_values_dict()
     fields = [field.name for field in dataclasses.fields(StyleSettings)]
     settings = StyleSettings(**{name: values[name] for name in fields})
@@ -323,7 +321,7 @@ def main(argv):
 def cli():
     """Console entry point."""
     define_flags()
-    program.run(main, "trainers.style")
+    program.run(main, "trainers.style", only_flags=True)
 
 
 if __name__ == "__main__":

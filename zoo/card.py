@@ -125,8 +125,6 @@ def define_flags():
 
 def main(argv):
     """Run the program; see the module's docstring."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
     model = catalog.find(flags.FLAGS.model, flags.FLAGS.saved_models)
     write_card(model, flags.FLAGS.faults)
     print(f"wrote {model.path.parent / 'README.md'}")
@@ -135,7 +133,7 @@ def main(argv):
 def cli():
     """Console entry point."""
     define_flags()
-    program.run(main, "zoo.card")
+    program.run(main, "zoo.card", only_flags=True)
 
 
 if __name__ == "__main__":

@@ -120,8 +120,6 @@ def define_flags():
 
 def main(argv):
     """Run the program; see the module's docstring."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; --model=NAME shows one model")
     directory = flags.FLAGS.saved_models
     if flags.FLAGS.model:
         print(json.dumps(find(flags.FLAGS.model, directory).description, indent=2))
@@ -135,7 +133,7 @@ def main(argv):
 def cli():
     """Console entry point."""
     define_flags()
-    program.run(main, "zoo.catalog")
+    program.run(main, "zoo.catalog", only_flags=True)
 
 
 if __name__ == "__main__":

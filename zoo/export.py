@@ -120,8 +120,6 @@ def define_flags():
 
 def main(argv):
     """Run the program; see the module's docstring."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}: everything is given by flags")
     values = flags.FLAGS.flag_values_dict()
     import_tensorflow()
     about = ("painting", "artist", "year", "source", "training_data", "machine", "license")
@@ -140,7 +138,7 @@ def main(argv):
 def cli():
     """Console entry point."""
     define_flags()
-    program.run(main, "zoo.export")
+    program.run(main, "zoo.export", only_flags=True)
 
 
 if __name__ == "__main__":

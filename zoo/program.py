@@ -21,13 +21,14 @@ def _fail(program, message, code, hint=""):
     sys.exit(code)
 
 
-def run(main, name):
+def run(main, name, only_flags=False):
     """Run `main(argv)` as an absl program.
 
     Args:
         main: callable that takes the positional arguments, program name first, and returns an
             exit code or None.
         name: what the program is called in its messages, for instance "zoo.apply".
+        only_flags: whether positional arguments are refused, as wrong flags are.
 
     Exit codes: 0, or what `main` returns; 1 after a `UserError`, 2 for wrong flags
     (`app.UsageError` included), 130 after Ctrl-C. None of these shows a traceback.
@@ -35,6 +36,8 @@ def run(main, name):
 
     def guarded(argv):
         try:
+            if only_flags and len(argv) > 1:
+                raise app.UsageError(f"unexpected argument {argv[1]!r}: all arguments are flags")
             return main(argv)
         except UserError as error:
             _fail(name, error, code=1)

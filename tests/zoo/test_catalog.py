@@ -118,7 +118,7 @@ def test_the_program_prints_one_model_as_json(saved_models):
     [
         (["--model=scream"], 1, "no model 'scream'"),
         (["--saved_models=/nowhere"], 1, "no models in /nowhere"),
-        (["starry-night"], 1, "unexpected argument 'starry-night'"),
+        (["starry-night"], 2, "unexpected argument 'starry-night'"),
         (["--colour=red"], 2, "colour"),
     ],
 )
