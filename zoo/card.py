@@ -52,7 +52,7 @@ python -m zoo.export --run=runs/{run} --name={name} --version={version}
 ```
 
 File names stand for where you keep the painting, the photos and the weights; run names for
-directories in `runs/`.
+directories in `runs/`. A run with fewer steps above than in its command was stopped there.
 """
 
 
