@@ -262,7 +262,7 @@ def define_flags():
     flags.DEFINE_float("tv_weight", 40.0, "Weight of the total variation term.", lower_bound=0)
     flags.DEFINE_float(
         "spike_weight",
-        20.0,
+        200.0,
         "Weight of the term against spikes in the network, which show as dark blobs.",
         lower_bound=0,
     )
