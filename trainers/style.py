@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 from absl import flags, logging
 
-from trainers import checkpoints
+from trainers import checkpoints, loss_network_flags
 from trainers.calibration import calibrated_style_weight
 from trainers.callbacks import Progress, Report, StopOnNaN
 from trainers.content import Photos, RandomCrops
@@ -24,7 +24,7 @@ from trainers.sources import open_source
 from zoo import criterion, images, program, runs
 from zoo.errors import UserError
 from zoo.networks import NETWORKS, StyleNetwork
-from zoo.vgg import ARCHITECTURES, PREPROCESSINGS, LossNetwork
+from zoo.vgg import LossNetwork
 
 # Photos are kept a little larger than the crops, so that crops differ from epoch to epoch.
 PHOTO_MARGIN = 1.15
@@ -282,18 +282,7 @@ def define_flags():
         ["float32", "mixed_bfloat16"],
         "Arithmetic; mixed_bfloat16 where the hardware has it if not given.",
     )
-    flags.DEFINE_enum("loss_network", "vgg16", list(ARCHITECTURES), "Architecture of the VGG.")
-    flags.DEFINE_string(
-        "loss_network_weights",
-        "imagenet",
-        "'imagenet' (keras.applications downloads them once) or a Keras weight file without top.",
-    )
-    flags.DEFINE_enum(
-        "loss_network_preprocessing",
-        "caffe",
-        list(PREPROCESSINGS),
-        "What the weights were trained with: caffe ('imagenet') or torch (from torchvision).",
-    )
+    loss_network_flags.define(pooling=None)
     flags.DEFINE_enum("network", "quarter", list(NETWORKS), "Architecture to train.")
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
     flags.DEFINE_string(

@@ -10,6 +10,7 @@ from zoo.errors import UserError
 
 ARCHITECTURES = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}
 PREPROCESSINGS = ("caffe", "torch")
+POOLINGS = ("max", "average")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -46,14 +47,20 @@ class LossNetwork:
         weights: "imagenet" (keras.applications downloads the Oxford weights once), a Keras weight
             file without the top, or None for random ones.
         preprocessing: "caffe" or "torch", whichever the weights were trained with.
+        pooling: "max", which the weights were trained with, or "average", which gave Gatys 2016
+            (section 2) slightly more appealing results.
 
     Raises:
         UserError: the weights cannot be had or do not fit the architecture.
     """
 
-    def __init__(self, architecture="vgg16", weights="imagenet", preprocessing="caffe"):
+    def __init__(
+        self, architecture="vgg16", weights="imagenet", preprocessing="caffe", pooling="max"
+    ):
         if preprocessing not in PREPROCESSINGS:
             raise UserError(f"unknown preprocessing {preprocessing!r}: caffe or torch")
+        if pooling not in POOLINGS:
+            raise UserError(f"unknown pooling {pooling!r}: max or average")
         self.architecture = architecture
         try:
             with warnings.catch_warnings(action="ignore"):  # Keras warns of each layer, then fails
@@ -69,10 +76,18 @@ class LossNetwork:
         self._inputs = keras.Input((None, None, 3), name="image")
         x = VGGPreprocessing(preprocessing, name="preprocessing")(self._inputs)
         self._outputs = {}
+        self._smallest_sides = {}
+        side = 1
         for layer in vgg.layers[1:]:
+            if isinstance(layer, keras.layers.MaxPooling2D):
+                side *= 2
+                if pooling == "average":
+                    layer = keras.layers.AveragePooling2D(2, name=layer.name)
             x = layer(x)
             if match := re.fullmatch(r"block(\d)_conv(\d)", layer.name):
-                self._outputs["relu{}_{}".format(*match.groups())] = x
+                name = "relu{}_{}".format(*match.groups())
+                self._outputs[name] = x
+                self._smallest_sides[name] = side
 
     @property
     def layers(self):
@@ -88,11 +103,28 @@ class LossNetwork:
         Raises:
             UserError: a layer does not exist.
         """
+        self._check(layers)
+        model = keras.Model(self._inputs, {name: self._outputs[name] for name in layers})
+        model.trainable = False
+        return model
+
+    def smallest_side(self, layers):
+        """Height and width in pixels that an image must have at least for all these features.
+
+        Each pooling before the deepest layer doubles it: 1 for "relu1_2", 16 for "relu5_1".
+
+        Args:
+            layers: names such as "relu2_2"; none need 1 pixel.
+
+        Raises:
+            UserError: a layer does not exist.
+        """
+        self._check(layers)
+        return max((self._smallest_sides[layer] for layer in layers), default=1)
+
+    def _check(self, layers):
         for layer in layers:
             if layer not in self._outputs:
                 raise UserError(
                     f"{self.architecture} has no layer {layer!r}; it has {', '.join(self.layers)}"
                 )
-        model = keras.Model(self._inputs, {name: self._outputs[name] for name in layers})
-        model.trainable = False
-        return model

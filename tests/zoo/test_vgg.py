@@ -98,6 +98,32 @@ def test_features_have_the_policys_compute_dtype():
     assert features(np.zeros((1, 8, 8, 3), np.float32))["relu1_1"].dtype == "bfloat16"
 
 
+def test_average_pooling_halves_by_means_between_the_same_convolutions(vgg16):
+    average = LossNetwork("vgg16", weights=None, preprocessing="torch", pooling="average")
+    assert average.layers == vgg16.layers
+    model = average.features(["relu1_2", "relu2_1"])
+    model.set_weights(vgg16.features(["relu1_2", "relu2_1"]).get_weights())
+    features = {k: np.array(v) for k, v in model(sample_photo()[None, :33, :48]).items()}
+    before, after = features["relu1_2"][0], features["relu2_1"][0]
+    assert after.shape == (16, 24, 128)  # an odd last row is dropped, as by max pooling
+    pooled = before[:32].reshape(16, 2, 24, 2, 64).mean(axis=(1, 3))
+    kernel, bias = model.get_weights()[-2:]
+    middle = sum(pooled[5 + y - 1, 7 + x - 1] @ kernel[y, x] for y in range(3) for x in range(3))
+    np.testing.assert_allclose(after[5, 7], np.maximum(middle + bias, 0), rtol=1e-4, atol=1e-6)
+
+
+def test_the_smallest_side_is_the_first_at_which_the_features_have_pixels(vgg16):
+    assert vgg16.smallest_side([]) == vgg16.smallest_side(["relu1_2"]) == 1
+    for layers, side in ((["relu2_1"], 2), (["relu4_3", "relu1_1"], 8), (["relu5_1"], 16)):
+        assert vgg16.smallest_side(layers) == side
+        model = vgg16.features(layers)
+        assert all(0 not in maps.shape for maps in model(np.zeros((1, side, side, 3))).values())
+        with pytest.raises(ValueError, match="output size would be zero"):
+            model.compute_output_spec(keras.KerasTensor((1, side - 1, side, 3)))
+    with pytest.raises(UserError, match="vgg16 has no layer 'relu6_1'"):
+        vgg16.smallest_side(["relu6_1"])
+
+
 def test_the_loss_network_is_frozen(vgg16):
     model = vgg16.features(["relu2_2"])
     assert model.trainable_weights == []
@@ -114,6 +140,11 @@ def test_an_unknown_layer_is_refused_with_the_choices(vgg16):
 def test_an_unknown_preprocessing_is_refused_with_the_choices():
     with pytest.raises(UserError, match="'tf': caffe or torch"):
         LossNetwork("vgg16", weights=None, preprocessing="tf")
+
+
+def test_an_unknown_pooling_is_refused_with_the_choices():
+    with pytest.raises(UserError, match="'median': max or average"):
+        LossNetwork("vgg16", weights=None, pooling="median")
 
 
 def test_a_weight_file_that_cannot_be_used_is_refused_by_name(tmp_path):
