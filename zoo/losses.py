@@ -5,24 +5,45 @@ All are averaged over the batch and computed in float32 whatever the dtype polic
 
 from keras import ops
 
+EMPTY = 1e-6  # a region of less weight than this counts as this, lest nothing be divided by nothing
+
 
 def feature_reconstruction(features, target):
     """Mean squared difference of two feature maps [N, H, W, C] (Johnson 2016, equation 2)."""
     return ops.mean(ops.square(ops.cast(features, "float32") - ops.cast(target, "float32")))
 
 
-def gram_matrix(features):
+def feature_reconstruction_sum(features, target):
+    """Half the summed squared difference of two feature maps (Gatys 2016, equation 1)."""
+    difference = ops.cast(features, "float32") - ops.cast(target, "float32")
+    return ops.sum(ops.mean(ops.square(difference), axis=0)) / 2
+
+
+def gram_matrix(features, region=None):
     """Inner products of channels over positions, [N, H, W, C] to float32 [N, C, C].
 
     Divided by H * W * C (Johnson 2016, equation 3).
+
+    Args:
+        features: the feature maps.
+        region: weights [H, W] of the positions: the guided Gram matrix of Gatys 2017
+            ("Controlling Perceptual Factors", equation 6), divided by C and by the sum of the
+            squared weights, so that a region of ones changes nothing. One without weight, as a
+            thin region may be at a deep layer, gives zeros.
     """
     _, height, width, channels = ops.shape(features)
-    flat = ops.reshape(features, (-1, height * width, channels))
-    return _inner_products(flat) / ops.cast(height * width * channels, "float32")
+    positions = height * width
+    flat = ops.reshape(features, (-1, positions, channels))
+    if region is not None:
+        weights = ops.reshape(region, (1, -1, 1))
+        flat = flat * ops.cast(weights, flat.dtype)
+        positions = ops.maximum(ops.sum(ops.square(ops.cast(weights, "float32"))), EMPTY)
+    return inner_products(flat) / (ops.cast(positions, "float32") * ops.cast(channels, "float32"))
 
 
 @ops.custom_gradient
-def _inner_products(flat):
+def inner_products(flat):
+    """Of the channels of [N, P, C] over positions: float32 [N, C, C]."""
     # Sums in float32; the gradient in the features' own dtype, which it is rounded to anyway and
     # where bfloat16 takes half the time.
     wide = ops.cast(flat, "float32")
@@ -38,6 +59,24 @@ def _inner_products(flat):
 def style_reconstruction(gram, target):
     """Squared Frobenius norm between Gram matrices [N or 1, C, C] (Johnson 2016, equation 4)."""
     return ops.mean(ops.sum(ops.square(ops.subtract(gram, target)), axis=(1, 2)))
+
+
+def gatys_style(gram, target):
+    """E_l of Gatys 2016, equation 4, from Gram matrices [N or 1, C, C] of `gram_matrix`.
+
+    These are equation 3's over N_l M_l (channels and positions), so that the paper's
+    1 / (4 N_l^2 M_l^2) leaves a quarter, and images of other sizes than the painting's compare.
+    """
+    return style_reconstruction(gram, target) / 4
+
+
+def relative_style(gram, target):
+    """`style_reconstruction` over the target's own squared norm.
+
+    It makes layers count alike whatever the size of their features, which Gatys 2016 (section 2)
+    reaches by normalising the network.
+    """
+    return style_reconstruction(gram, target) / ops.sum(ops.square(target))
 
 
 def total_variation(images):
