@@ -4,7 +4,9 @@ import numpy as np
 from keras import ops
 
 
-def calibrated_style_weight(criterion, style_targets, photos, content_weight, balance):
+def calibrated_style_weight(
+    criterion, style_targets, photos, content_weight, balance, regions=None
+):
     """The weight at which two extreme outputs cost the trainer a given ratio.
 
     One extreme is the photo itself: no content lost, none of the style gained. The other is an
@@ -18,6 +20,7 @@ def calibrated_style_weight(criterion, style_targets, photos, content_weight, ba
         photos: float32 [N, H, W, 3] in [0, 1], N at least 2.
         content_weight: of the content term.
         balance: weighted style of the photo itself over weighted content of an unrelated one.
+        regions: of the photos, see `PerceptualCriterion`.
 
     Returns:
         The weight as a float.
@@ -27,6 +30,6 @@ def calibrated_style_weight(criterion, style_targets, photos, content_weight, ba
         layer: np.roll(ops.convert_to_numpy(ops.cast(f, "float32")), 1, axis=0)
         for layer, f in targets.items()
     }
-    terms = criterion(photos, unrelated, style_targets)
+    terms = criterion(photos, unrelated, style_targets, regions)
     content, style = (float(ops.convert_to_numpy(terms[k])) for k in ("content", "style"))
     return balance * content_weight * content / style

@@ -1,5 +1,7 @@
-"""What the machine is good at."""
+"""What the machine is, and what it is good at."""
 
+import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -26,3 +28,13 @@ def default_dtype_policy():
     if _has_accelerator() or (cpu.exists() and "_bf16" in cpu.read_text()):
         return "mixed_bfloat16"
     return "float32"
+
+
+def environment():
+    """What a record of a run tells of where it ran: machine, backend and versions, as strings."""
+    return {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        **{package: version(package) for package in ("keras", "numpy", "pillow")},
+    }

@@ -6,9 +6,7 @@ The same command again goes on from the last checkpoint. BUILD.md tells time and
 """
 
 import dataclasses
-import platform
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -18,7 +16,7 @@ from trainers import checkpoints, loss_network_flags
 from trainers.calibration import calibrated_style_weight
 from trainers.callbacks import Progress, Report, StopOnNaN
 from trainers.content import Photos, RandomCrops
-from trainers.hardware import default_dtype_policy
+from trainers.hardware import default_dtype_policy, environment
 from trainers.perceptual import PerceptualTrainer
 from trainers.sources import open_source
 from zoo import criterion, images, program, runs
@@ -207,12 +205,7 @@ def _start_record(settings, output, loss, style_targets, batches):
         "kind": "style",
         "settings": dataclasses.asdict(settings),
         "calibrated": calibrated,
-        "environment": {
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "backend": keras.backend.backend(),
-            **{package: version(package) for package in ("keras", "numpy", "pillow")},
-        },
+        "environment": environment(),
     }
     runs.write_record(output, record)
     return record
@@ -282,7 +275,7 @@ def define_flags():
         ["float32", "mixed_bfloat16"],
         "Arithmetic; mixed_bfloat16 where the hardware has it if not given.",
     )
-    loss_network_flags.define(pooling=None)
+    loss_network_flags.define(has_pooling=False)
     flags.DEFINE_enum("network", "quarter", list(NETWORKS), "Architecture to train.")
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
     flags.DEFINE_string(

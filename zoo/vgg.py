@@ -122,6 +122,22 @@ class LossNetwork:
         self._check(layers)
         return max((self._smallest_sides[layer] for layer in layers), default=1)
 
+    def features_per_pixel(self, layers):
+        """Numbers that all convolutions up to the deepest of these layers give, for each pixel.
+
+        Args:
+            layers: names such as "relu2_2".
+
+        Raises:
+            UserError: a layer does not exist.
+        """
+        self._check(layers)
+        deepest = max((self.layers.index(layer) for layer in layers), default=-1)
+        return sum(
+            self._outputs[layer].shape[-1] / self._smallest_sides[layer] ** 2
+            for layer in self.layers[: deepest + 1]
+        )
+
     def _check(self, layers):
         for layer in layers:
             if layer not in self._outputs:

@@ -33,7 +33,7 @@ def test_a_program_has_defaults_of_its_own(values):
 
 
 def test_a_program_may_have_no_pooling(values):
-    assert values(pooling=None) == ["vgg16", "imagenet", "caffe"]
+    assert values(has_pooling=False) == ["vgg16", "imagenet", "caffe"]
     with pytest.raises(flags.UnrecognizedFlagError, match="loss_network_pooling"):
         flags.FLAGS(["program", "--loss_network_pooling=max"])
 

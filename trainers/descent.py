@@ -1,0 +1,161 @@
+"""From pictures to a new one: descent on the perceptual loss, from coarse to fine."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from trainers.minimizers import LBFGS, Adam, Best, ExponentialAverage
+from trainers.objective import objective, perceptual_criterion
+from trainers.pyramid import long_sides, size_to_fit
+from zoo import images
+from zoo.errors import UserError
+
+NAMED_STARTS = ("content", "style", "noise", "gray")
+MINIMIZERS = ("lbfgs", "adam")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """One size of the pyramid: (height, width) in pixels, and the iterations done at it."""
+
+    size: tuple[int, int]
+    iterations: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One iteration, as the observer of `descend` gets it.
+
+    Attributes:
+        scale: its index.
+        iteration: at this scale, counted from 1.
+        evaluations: of the loss and its gradient at this scale, so far.
+        image: float32 [H, W, 3] in [0, 1]: the average, if one is kept, or else the iterate with
+            the lowest loss so far.
+        terms: of the iterate: "loss", the weighted sum, and "content", "style" and "tv",
+            unweighted.
+        weights: of these.
+    """
+
+    scale: int
+    iteration: int
+    evaluations: int
+    image: np.ndarray
+    terms: dict
+    weights: dict
+
+
+def plan(settings, pictures, loss_network):
+    """The scales of a run; those too small for the deepest layer are left out.
+
+    Args:
+        settings: a `trainers.presets.Settings`.
+        pictures: a `trainers.pictures.Pictures`.
+        loss_network: a `zoo.vgg.LossNetwork`.
+
+    Returns:
+        `Scale`s, coarse to fine, the settings' iterations divided evenly among them.
+
+    Raises:
+        UserError: the last size, or the paintings', is too small, or a layer does not exist.
+    """
+    layers = [
+        *(settings.content_layers if settings.content else ()),
+        *(settings.style_layers if settings.style else ()),
+    ]
+    smallest = loss_network.smallest_side(layers)
+
+    def short_side(long_side):
+        style_side = round(settings.style_scale * long_side)
+        shapes = [painting.shape[:2] for painting in pictures.paintings]
+        sizes = [pictures.size(long_side), *(size_to_fit(shape, style_side) for shape in shapes)]
+        return min(min(size) for size in sizes)
+
+    if short_side(settings.size) < smallest:
+        raise UserError(
+            f"--size={settings.size} makes pictures with a side of {short_side(settings.size)} "
+            f"pixels, and these layers of {loss_network.architecture} need {smallest}: give a "
+            "larger --size or --style_scale, or shallower layers"
+        )
+    sides = [
+        side
+        for side in long_sides(settings.start_size, settings.size)
+        if short_side(side) >= smallest
+    ]
+    shares = np.diff(np.linspace(0, settings.iterations, len(sides) + 1).round().astype(int))
+    return [
+        Scale(pictures.size(side), int(share)) for side, share in zip(sides, shares, strict=True)
+    ]
+
+
+def first_image(settings, pictures, size):
+    """What a run starts from: float32 [height, width, 3] in [0, 1].
+
+    Raises:
+        UserError: there is no such picture.
+    """
+    if settings.init == "noise":
+        return np.random.default_rng(settings.seed).random((*size, 3), "float32")
+    if settings.init == "gray":
+        return np.full((*size, 3), 0.5, "float32")
+    if settings.init == "content":
+        if not pictures.content:
+            raise UserError("--init=content without --content")
+        return pictures.content_at(size)
+    if settings.init == "style":
+        if not pictures.paintings:
+            raise UserError("--init=style without --style")
+        return images.resize(pictures.paintings[0], size)
+    return images.resize(images.read(settings.init).over_white(), size)
+
+
+def descend(settings, pictures, loss_network, observe=lambda step: None, start=None):
+    """Make the image.
+
+    Args:
+        settings: a `trainers.presets.Settings`.
+        pictures: a `trainers.pictures.Pictures`.
+        loss_network: a `zoo.vgg.LossNetwork`.
+        observe: called with a `Step` after each iteration. What it raises ends the run.
+        start: None, or (scale, iteration, image) of the `Step` to go on after.
+
+    Returns:
+        float32 [H, W, 3] in [0, 1]: the average, if one is kept, or else the iterate of the last
+        scale with the lowest loss.
+
+    Raises:
+        UserError: see `plan` and `first_image`; or the loss is not finite.
+    """
+    scales = plan(settings, pictures, loss_network)
+    criterion = perceptual_criterion(settings, loss_network)
+    first, done, image = start or (0, 0, first_image(settings, pictures, scales[0].size))
+    for index in range(first, len(scales)):
+        size, left = scales[index].size, scales[index].iterations - done
+        if image.shape[:2] != size:
+            image = images.resize(image, size)
+        weights, evaluate = objective(settings, criterion, pictures, size)
+        told = functools.partial(_tell, observe, index, done, weights)
+        image, done = _minimized(settings, evaluate, image, left, told), 0
+    return image
+
+
+def _tell(observe, scale, done, weights, iteration, **what):
+    observe(Step(scale, done + iteration, weights=weights, **what))
+
+
+def _minimized(settings, evaluate, image, iterations, tell):
+    """What `iterations` at one scale make of an image."""
+    minimizer = Adam(settings.learning_rate) if settings.optimizer == "adam" else LBFGS()
+    average, best = ExponentialAverage(settings.average), Best()
+    kept = image
+
+    def iterated(iteration, iterate, terms):
+        nonlocal kept
+        best.update(iterate, terms)
+        average.update(iterate)
+        kept = average.value.clip(0, 1).astype("float32") if settings.average else best.image
+        tell(iteration, evaluations=minimizer.evaluations, image=kept, terms=terms)
+
+    minimizer.minimize(evaluate, image, iterations, iterated)
+    return kept
