@@ -1,0 +1,1 @@
+"""Programs that print the tables of the documents; none is installed, all run from a checkout."""

@@ -1,0 +1,86 @@
+"""Compare models of one painting by their training's objective, on photos they never saw.
+
+    python -m benchmarks.held_out --run=runs/NAME --content=PHOTOS MODEL [MODEL ...]
+
+A model is a SavedModel's directory or a name of the catalogue. The run gives the painting, the
+layers and the weights, alike for all; features are computed in float32.
+"""
+
+import keras
+import numpy as np
+from absl import app, flags
+from tqdm import tqdm
+
+from zoo import catalog, images, program, runs
+from zoo.apply import SavedModel
+from zoo.criterion import PerceptualCriterion
+from zoo.vgg import LossNetwork
+
+TERMS = ("content", "style", "tv")
+
+
+def held_out_terms(transform, criterion, style_targets, photos):
+    """Mean terms of what a model makes of photos.
+
+    Args:
+        transform: maps a `zoo.images.Picture` to one of its size.
+        criterion: a `zoo.criterion.PerceptualCriterion`.
+        style_targets: its targets for the painting.
+        photos: a list of `Picture`s.
+
+    Returns:
+        {term: float}, unweighted, one photo counting as much as another.
+    """
+    rows = []
+    for photo in tqdm(photos, unit="photo", leave=False):
+        content_targets = criterion.content_targets(photo.rgb[None])
+        terms = criterion(transform(photo).rgb[None], content_targets, style_targets)
+        rows.append([float(keras.ops.convert_to_numpy(terms[name])) for name in TERMS])
+    return dict(zip(TERMS, np.mean(rows, axis=0).tolist(), strict=True))
+
+
+def define_flags():
+    """The program's flags."""
+    flags.DEFINE_string("run", None, "Directory of the run whose objective it is.", required=True)
+    flags.DEFINE_string("content", None, "Photos: a directory or a glob.", required=True)
+    flags.DEFINE_integer("image_size", 512, "Short side of the photos in pixels.", lower_bound=32)
+    flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
+
+
+def main(argv):
+    """Run the program; see the module's docstring."""
+    if len(argv) < 2:
+        raise app.UsageError("give a model, or several")
+    record = runs.read_record(flags.FLAGS.run)
+    settings = record["settings"]
+    network = LossNetwork(
+        settings["loss_network"],
+        settings["loss_network_weights"],
+        settings["loss_network_preprocessing"],
+    )
+    criterion = PerceptualCriterion(network, settings["content_layers"], settings["style_layers"])
+    painting = images.read(settings["style_image"]).rgb
+    style_targets = criterion.style_targets(
+        images.resize_short_side(painting, settings["style_size"])[None]
+    )
+    photos = [
+        images.Picture(images.resize_short_side(images.read(path).rgb, flags.FLAGS.image_size))
+        for path in images.find(flags.FLAGS.content)
+    ]
+    weights = {
+        "content": settings["content_weight"],
+        "style": record["calibrated"]["style_weight"],
+        "tv": settings["tv_weight"],
+    }
+    print(f"{len(photos)} photos; " + ", ".join(f"{k} x {v:.4g}" for k, v in weights.items()))
+    print("| model | content | style | tv | weighted sum |\n| --- | --- | --- | --- | --- |")
+    for name in argv[1:]:
+        model = SavedModel(catalog.find(name, flags.FLAGS.saved_models).path)
+        terms = held_out_terms(model, criterion, style_targets, photos)
+        total = sum(weights[term] * terms[term] for term in TERMS)
+        print(f"| {name} | " + " | ".join(f"{terms[t]:.4g}" for t in TERMS) + f" | {total:.4g} |")
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, "benchmarks.held_out")
