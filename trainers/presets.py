@@ -21,11 +21,13 @@ CRITERIA = {
     "johnson2016": Form(
         losses.feature_reconstruction, losses.gram_matrix, losses.style_reconstruction
     ),
-    # Gram matrices, every layer relative to the painting's.
-    "relative": Form(losses.feature_reconstruction, losses.gram_matrix, losses.relative_style),
+    # Every layer relative to the photo's and the painting's own features.
+    "relative": Form(
+        losses.relative_feature_reconstruction, losses.gram_matrix, losses.relative_style
+    ),
     # Means and covariances in place of Gram matrices, relative too.
     "wasserstein": Form(
-        losses.feature_reconstruction, wasserstein.moments, wasserstein.wasserstein
+        losses.relative_feature_reconstruction, wasserstein.moments, wasserstein.wasserstein
     ),
 }
 

@@ -19,6 +19,15 @@ def feature_reconstruction_sum(features, target):
     return ops.sum(ops.mean(ops.square(difference), axis=0)) / 2
 
 
+def relative_feature_reconstruction(features, target):
+    """`feature_reconstruction` over the target's own mean square.
+
+    It makes a weight mean the same at every layer: 1 is what no features at all would cost.
+    """
+    energy = ops.mean(ops.square(ops.cast(target, "float32")))
+    return feature_reconstruction(features, target) / energy
+
+
 def gram_matrix(features, region=None):
     """Inner products of channels over positions, [N, H, W, C] to float32 [N, C, C].
 
