@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 
 from trainers.minimizers import LBFGS, Adam, Best, ExponentialAverage
-from trainers.objective import objective, perceptual_criterion
+from trainers.objective import layers_in_use, objective, perceptual_criterion
 from trainers.pyramid import long_sides, size_to_fit
 from zoo import images
 from zoo.errors import UserError
@@ -47,7 +48,10 @@ class Step:
 
 
 def plan(settings, pictures, loss_network):
-    """The scales of a run; those too small for the deepest layer are left out.
+    """The scales of a run.
+
+    Those too small for the deepest layer are left out, and where there are fewer iterations than
+    scales the coarsest.
 
     Args:
         settings: a `trainers.presets.Settings`.
@@ -60,11 +64,9 @@ def plan(settings, pictures, loss_network):
     Raises:
         UserError: the last size, or the paintings', is too small, or a layer does not exist.
     """
-    layers = [
-        *(settings.content_layers if settings.content else ()),
-        *(settings.style_layers if settings.style else ()),
-    ]
-    smallest = loss_network.smallest_side(layers)
+    content_layers, style_layers = layers_in_use(settings)
+    smallest = loss_network.smallest_side([*content_layers, *style_layers])
+    smallest = max(smallest, 2)  # total variation is that of neighbours
 
     def short_side(long_side):
         style_side = round(settings.style_scale * long_side)
@@ -73,16 +75,17 @@ def plan(settings, pictures, loss_network):
         return min(min(size) for size in sizes)
 
     if short_side(settings.size) < smallest:
+        enough = next(n for n in itertools.count(settings.size) if short_side(n) >= smallest)
         raise UserError(
             f"--size={settings.size} makes pictures with a side of {short_side(settings.size)} "
-            f"pixels, and these layers of {loss_network.architecture} need {smallest}: give a "
-            "larger --size or --style_scale, or shallower layers"
+            f"pixels, and these layers of {loss_network.architecture} need {smallest}: "
+            f"--size={enough} would do, and so would shallower layers"
         )
     sides = [
         side
         for side in long_sides(settings.start_size, settings.size)
         if short_side(side) >= smallest
-    ]
+    ][-settings.iterations :]
     shares = np.diff(np.linspace(0, settings.iterations, len(sides) + 1).round().astype(int))
     return [
         Scale(pictures.size(side), int(share)) for side, share in zip(sides, shares, strict=True)
@@ -134,9 +137,11 @@ def descend(settings, pictures, loss_network, observe=lambda step: None, start=N
         size, left = scales[index].size, scales[index].iterations - done
         if image.shape[:2] != size:
             image = images.resize(image, size)
-        weights, evaluate = objective(settings, criterion, pictures, size)
-        told = functools.partial(_tell, observe, index, done, weights)
-        image, done = _minimized(settings, evaluate, image, left, told), 0
+        if left:
+            weights, evaluate = objective(settings, criterion, pictures, size)
+            told = functools.partial(_tell, observe, index, done, weights)
+            image = _minimized(settings, evaluate, image, left, told)
+        done = 0
     return image
 
 

@@ -7,18 +7,26 @@ from trainers.calibration import calibrated_style_weight
 from trainers.gradients import value_and_gradient
 from trainers.presets import CRITERIA
 from zoo.criterion import PerceptualCriterion
+from zoo.errors import UserError
+
+
+def layers_in_use(settings):
+    """Content layers and style layers of `trainers.presets.Settings`, each as {name: weight}.
+
+    Without a photo there are none of the former, without a painting none of the latter.
+    """
+    return (
+        settings.content_layers if settings.content else {},
+        settings.style_layers if settings.style else {},
+    )
 
 
 def perceptual_criterion(settings, loss_network):
-    """The `zoo.criterion.PerceptualCriterion` of `trainers.presets.Settings`.
-
-    Without a photo it has no content layers, without a painting no style layers.
-    """
+    """The `zoo.criterion.PerceptualCriterion` of `trainers.presets.Settings`."""
     form = CRITERIA[settings.criterion]
     return PerceptualCriterion(
         loss_network,
-        settings.content_layers if settings.content else {},
-        settings.style_layers if settings.style else {},
+        *layers_in_use(settings),
         form.content_distance,
         form.style_statistic,
         form.style_distance,
@@ -28,8 +36,8 @@ def perceptual_criterion(settings, loss_network):
 def objective(settings, criterion, pictures, size):
     """Weighted content, style and total variation of one image.
 
-    Where the settings have no style weight it is calibrated, if there is a photo; see
-    `trainers.calibration`.
+    Where the settings have no style weight it is calibrated, see `trainers.calibration`; it is 1
+    if nothing is kept of a photo.
 
     Args:
         settings: a `trainers.presets.Settings`.
@@ -41,6 +49,9 @@ def objective(settings, criterion, pictures, size):
         The weights of the terms "content", "style" and "tv", and a function of a float array
         [H, W, 3] of that size to the terms, unweighted, with their weighted sum "loss", all
         floats, and its gradient, float32 [H, W, 3].
+
+    Raises:
+        UserError: the style weight cannot be calibrated.
     """
     photo = pictures.content_at(size)
     content_targets = {} if photo is None else criterion.content_targets(photo[None])
@@ -63,13 +74,22 @@ def objective(settings, criterion, pictures, size):
 
 
 def _style_weight(settings, criterion, targets, photo, regions):
-    if photo is None or not settings.style:
+    if photo is None or not settings.style or not settings.content_weight:
         return 1.0
     # Upside down a photo is as unlike itself as another one.
     pair = np.stack([photo, photo[::-1, ::-1]])
-    return calibrated_style_weight(
-        criterion, targets, pair, settings.content_weight, settings.style_balance, regions
-    )
+    try:
+        weight = calibrated_style_weight(
+            criterion, targets, pair, settings.content_weight, settings.style_balance, regions
+        )
+    except ZeroDivisionError:
+        weight = 0.0
+    if settings.style_balance and not weight:
+        raise UserError(
+            "the style weight cannot be calibrated, because the photo is the same upside down or "
+            "has the painting's style already, or all layers weigh 0: give --style_weight"
+        )
+    return weight
 
 
 def _style_targets(criterion, pictures, long_side):

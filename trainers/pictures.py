@@ -1,6 +1,7 @@
 """The pictures that an image is made from: a photo, paintings, and which region takes which."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -74,6 +75,8 @@ def read_pictures(settings):
     blend = _blend(settings)
     if content is not None:
         paintings = [_recolor(p, content.rgb, settings.preserve_color) for p in paintings]
+    elif settings.preserve_color != "none":
+        raise UserError("--preserve_color without --content: colours are those of the photo")
     if not settings.content_regions:
         if settings.style_regions:
             raise UserError("--style_regions without --content_regions: both, or neither")
@@ -93,9 +96,11 @@ def _blend(settings):
     weights = settings.style_blend or (1.0,) * len(settings.style)
     if len(weights) != len(settings.style):
         raise UserError(
-            f"--style_blend has {len(weights)} weights for {len(settings.style)} paintings"
+            f"--style_blend has {len(weights)} weights for {len(settings.style)} paintings: give "
+            "one for each"
         )
-    if settings.style and (min(weights) < 0 or not sum(weights)):
+    # Asked this way round, for NaN is neither.
+    if settings.style and not (min(weights) >= 0 and 0 < sum(weights) < math.inf):
         raise UserError("--style_blend: weights are 0 or more, and not all 0")
     return [weight / sum(weights) for weight in weights]
 
@@ -116,7 +121,12 @@ def _one_painting_each(wanted, blend, settings):
             "give a painting for each region, from the darkest colour to the lightest, or "
             "--style_regions"
         )
-    by_lightness = sorted(wanted, key=lambda color: sum(bytes.fromhex(color[1:])))
+    if settings.style_blend:
+        raise UserError(
+            "--style_blend with --content_regions but no --style_regions: each region takes one "
+            "painting whole"
+        )
+    by_lightness = sorted(wanted, key=lambda color: colors.LUMA @ [*bytes.fromhex(color[1:])])
     return [[Part(by_lightness.index(color), 1.0)] for color in wanted]
 
 

@@ -9,6 +9,8 @@ import skimage.data
 from PIL import Image
 
 from trainers import style
+from trainers.presets import Settings
+from zoo import vgg
 from zoo.criterion import PerceptualCriterion
 from zoo.vgg import LossNetwork
 
@@ -102,3 +104,45 @@ def command_line(settings):
         return [f"--{name}={text}" for name, text in texts.items() if text is not None]
 
     return flags
+
+
+# --- Optimised images ---
+
+
+@pytest.fixture
+def tiny_vgg(monkeypatch):
+    """Puts in VGG-16's place one of 8 filters a layer, whose random weights are always the same."""
+
+    def build(include_top, weights):
+        keras.utils.set_random_seed(0)
+        x = inputs = keras.Input((None, None, 3))
+        for block, depth in enumerate((2, 2, 3, 3, 3), 1):
+            for i in range(1, depth + 1):
+                name = f"block{block}_conv{i}"
+                x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name=name)(x)
+            x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+        return keras.Model(inputs, x)
+
+    monkeypatch.setitem(vgg.ARCHITECTURES, "vgg16", build)
+
+
+@pytest.fixture
+def tiny_loss_network(tiny_vgg):
+    return LossNetwork("vgg16", None)
+
+
+@pytest.fixture(scope="session")
+def image_settings(photo_directory, painting):
+    """A transfer of style of a few iterations at 24 x 28 pixels, for `tiny_vgg`."""
+    return Settings(
+        content=str(photo_directory / "0.jpg"),
+        style=(str(painting),),
+        size=28,
+        iterations=6,
+        init="content",
+        criterion="johnson2016",
+        content_layers={"relu2_2": 1.0},
+        style_layers={"relu1_1": 0.5, "relu2_1": 1.0},
+        tv_weight=0.1,
+        loss_network="vgg16",
+    )
