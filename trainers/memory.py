@@ -5,12 +5,26 @@ from pathlib import Path
 
 import psutil
 
+from trainers.pyramid import size_to_fit
 from zoo.errors import UserError
 
 # Of the features that are kept for the gradient, measured at 512 to 2048 pixels: what TensorFlow
 # takes beyond them for gradients, convolution workspaces and the process itself.
 _FEATURES_FACTOR = 2.2
 _PROCESS = 1.0e9  # bytes
+
+# A container's control group, of version 2 or 1: the limit, what is used, and in memory.stat what
+# of this are files in the cache that make room when it is wanted.
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
 
 
 def bytes_needed(loss_network, layers, size, optimizer="lbfgs", dtype_policy="float32"):
@@ -23,24 +37,20 @@ def bytes_needed(loss_network, layers, size, optimizer="lbfgs", dtype_policy="fl
         optimizer: "lbfgs" or "adam".
         dtype_policy: of the features.
     """
-    pixels = math.prod(size)
-    return _PROCESS + pixels * _bytes_per_pixel(loss_network, layers, optimizer, dtype_policy)
-
-
-def _bytes_per_pixel(loss_network, layers, optimizer, dtype_policy):
     width = 2 if "16" in dtype_policy else 4
     features = width * _FEATURES_FACTOR * loss_network.features_per_pixel(layers)
     arrays = 45 * 8 if optimizer == "lbfgs" else 8 * 4  # see `trainers.minimizers`
-    return features + 3 * arrays
+    return _PROCESS + math.prod(size) * (features + 3 * arrays)
 
 
 def available():
     """Bytes that this process may still take: the machine's, or its container's if less."""
     free = psutil.virtual_memory().available
-    limit = Path("/sys/fs/cgroup/memory.max")
-    used = Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and (text := limit.read_text().strip()) != "max":
-        free = min(free, int(text) - int(used.read_text()))
+    for limit, used, stat, cached in _FILES:
+        limit, used, stat = (_CONTROL_GROUPS / name for name in (limit, used, stat))
+        if limit.exists() and (text := limit.read_text().strip()) != "max":
+            cache = dict(line.split() for line in stat.read_text().splitlines())[cached]
+            free = min(free, int(text) - int(used.read_text()) + int(cache))
     return free
 
 
@@ -59,12 +69,15 @@ def check(loss_network, layers, size, optimizer, dtype_policy, free=None):
         UserError: it is too little; the text names a size that would do.
     """
     free = available() if free is None else free
-    needed = bytes_needed(loss_network, layers, size, optimizer, dtype_policy)
+
+    def needed_at(size):
+        return bytes_needed(loss_network, layers, size, optimizer, dtype_policy)
+
+    needed = needed_at(size)
     if needed <= free:
         return
-    per_pixel = _bytes_per_pixel(loss_network, layers, optimizer, dtype_policy)
-    scale = math.sqrt(max(free - _PROCESS, 0) / per_pixel / math.prod(size))
-    fits = int(scale * max(size)) // 32 * 32
+    smaller = range(max(size) // 32 * 32, 0, -32)
+    fits = next((side for side in smaller if needed_at(size_to_fit(size, side)) <= free), None)
     advice = f"--size={fits} would do" if fits else "no size would do"
     raise UserError(
         f"--size={max(size)} needs about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} are "

@@ -172,6 +172,6 @@ def test_a_weight_that_cannot_be_calibrated_is_refused(at, tmp_path):
         {"style_layers": {"relu1_1": 0.0}},
         {"content_layers": {"relu1_1": 0.0}},
     ):
-        with pytest.raises(UserError, match="cannot be calibrated.* give --style_weight"):
+        with pytest.raises(UserError, match=r"cannot be calibrated.* give --style_weight"):
             at(**changes)
         assert at(**changes, style_weight=1.0)[0]["style"] == 1
