@@ -7,7 +7,9 @@ holds pictures on the way and trace.json. Ctrl-C leaves the best so far in OUT.p
 on from there. Gatys 2016; Johnson 2016, equation 10.
 """
 
+import contextlib
 import dataclasses
+import math
 from pathlib import Path
 
 import keras
@@ -17,10 +19,12 @@ from absl import app, flags
 from trainers import descent, loss_network_flags, memory
 from trainers.hardware import default_dtype_policy
 from trainers.journal import Journal
+from trainers.objective import layers_in_use
 from trainers.pictures import read_pictures
 from trainers.presets import CRITERIA, PRESETS, Settings
 from trainers.progress import Progress
 from zoo import images, program
+from zoo.errors import UserError
 from zoo.vgg import LossNetwork
 
 
@@ -38,7 +42,7 @@ def optimize(settings, output, image_interval=50, resume=False):
             `resume` is false, or the reverse; the loss is not finite.
         KeyboardInterrupt: as it came, after the best so far was written.
     """
-    images.encode(np.zeros((1, 1, 3)), Path(output).suffix[1:])  # refuses it before the work
+    _check_output(output)
     keras.config.set_dtype_policy(settings.dtype_policy)
     pictures = read_pictures(settings)
     loss_network = LossNetwork(
@@ -48,9 +52,10 @@ def optimize(settings, output, image_interval=50, resume=False):
         settings.loss_network_pooling,
     )
     scales = descent.plan(settings, pictures, loss_network)
+    content_layers, style_layers = layers_in_use(settings)
     memory.check(
         loss_network,
-        [*settings.content_layers, *settings.style_layers],
+        [*content_layers, *style_layers],
         scales[-1].size,
         settings.optimizer,
         settings.dtype_policy,
@@ -60,27 +65,31 @@ def optimize(settings, output, image_interval=50, resume=False):
         return pictures.finished(image, settings.preserve_color)
 
     journal = Journal(output, dataclasses.asdict(settings), finish, image_interval, resume)
-    progress = Progress(scales, journal.start)
 
     def observe(step):
         journal(step)
         progress(step)
 
     try:
-        image = descent.descend(settings, pictures, loss_network, observe, journal.start)
+        with contextlib.closing(Progress(scales, journal.start)) as progress, journal:
+            image = descent.descend(settings, pictures, loss_network, observe, journal.start)
+            images.write(finish(image), output)
     except KeyboardInterrupt:
-        if journal.latest:
-            journal.save()
-            best = images.resize(journal.latest.image, scales[-1].size)
-            images.write(finish(best), output)
-            progress.close()
+        if journal.image is not None:
+            images.write(finish(images.resize(journal.image, scales[-1].size)), output)
             print(f"{output}: the best so far; the same command with --resume goes on")
         raise
-    finally:
-        progress.close()
-    images.write(finish(image), output)
-    journal.close()
     print(f"{output}: done; {journal.folder} holds pictures on the way and trace.json")
+
+
+def _check_output(path):
+    """Refuse before the work what `images.write` would refuse after it."""
+    try:
+        images.encode(np.zeros((1, 1, 3)), Path(path).suffix[1:])
+    except images.ImageError as error:
+        raise UserError(f"--output={path}: {error}") from error
+    if Path(path).is_dir():
+        raise UserError(f"--output={path} is a directory: give the name of a picture to write")
 
 
 # --- Flags ---
@@ -130,6 +139,9 @@ def define_flags():
             f"{name}_layers", None, f"VGG layers whose {what}, or LAYER:WEIGHT, for instance "
             "relu4_2:0.5.",
         )  # fmt: skip
+        flags.register_validator(
+            f"{name}_layers", lambda layers: layers is None or layers, "give at least one layer"
+        )
     flags.DEFINE_float("content_weight", None, "Weight of the content term.", lower_bound=0)
     flags.DEFINE_float(
         "style_weight", None, "Weight of the style term, instead of --style_balance.", lower_bound=0
@@ -182,7 +194,7 @@ def settings_from(values):
     """The `Settings` of flag values, a dict; None is filled in from the preset.
 
     Raises:
-        ValueError: a weight is not a number.
+        ValueError: a weight is not a number of 0 or more.
     """
     given = {
         field.name: values[field.name]
@@ -191,7 +203,7 @@ def settings_from(values):
     }
     for name in ("style", "style_regions"):
         given[name] = tuple(given[name])
-    given["style_blend"] = tuple(float(weight) for weight in given["style_blend"])
+    given["style_blend"] = tuple(_weight(text) for text in given["style_blend"])
     for name in ("content_layers", "style_layers"):
         if name in given:
             given[name] = _layers(given[name])
@@ -206,7 +218,14 @@ def settings_from(values):
 def _layers(texts):
     """{"relu1_1": 0.5} of ["relu1_1:0.5"]."""
     pairs = (text.partition(":") for text in texts)
-    return {name: float(weight or 1) for name, _, weight in pairs}
+    return {name: _weight(weight or "1") for name, _, weight in pairs}
+
+
+def _weight(text):
+    with contextlib.suppress(ValueError):
+        if 0 <= (weight := float(text)) < math.inf:
+            return weight
+    raise ValueError(f"{text!r} is no weight: give a number of 0 or more")
 
 
 def main(argv):
@@ -215,7 +234,7 @@ def main(argv):
     try:
         settings = settings_from(values)
     except ValueError as error:
-        raise app.UsageError(f"a weight is no number: {error}") from error
+        raise app.UsageError(str(error)) from error
     optimize(settings, values["output"], values["image_interval"], values["resume"])
 
 
