@@ -113,9 +113,10 @@ def test_noise_is_that_of_the_seed(start):
     noise = start(init="noise", seed=3)
     assert (noise.shape, noise.dtype) == ((24, 28, 3), np.float32)
     np.testing.assert_array_equal(noise, start(init="noise", seed=3))
-    assert np.abs(noise - start(init="noise", seed=4)).mean() > 0.2
-    assert 0 <= noise.min() < 0.01
-    assert 0.99 < noise.max() < 1
+    assert np.mean(noise == start(init="noise", seed=4)) < 0.01
+    assert 0 <= noise.min() < noise.mean() < noise.max() <= 1
+    for pair in ((noise[1:], noise[:-1]), (noise[:, 1:], noise[:, :-1]), noise.T[:2]):
+        assert abs(np.corrcoef(*map(np.ravel, pair))[0, 1]) < 0.15  # it is white
 
 
 def test_a_start_is_the_photo_the_first_painting_grey_or_a_file(start, photo_directory, painting):
@@ -215,11 +216,8 @@ def test_a_size_without_iterations_only_resizes(prepared, monkeypatch, iteration
 
 
 def test_the_same_seed_gives_the_same_image(prepared):
-    first, again, other = (
-        descend(*prepared(init="noise", iterations=3, seed=seed)) for seed in (1, 1, 2)
-    )
+    first, again = (descend(*prepared(init="noise", iterations=3)) for _ in range(2))
     np.testing.assert_allclose(first, again, atol=1e-4)
-    assert np.abs(first - other).mean() > 0.1
 
 
 def test_what_the_observer_raises_ends_the_run(prepared):

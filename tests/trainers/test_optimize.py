@@ -85,9 +85,18 @@ def test_the_output_has_the_photos_shape_at_the_size_that_is_asked_for(run, size
     assert run(size=size, iterations=1).rgb.shape == (*shape, 3)
 
 
-def test_one_picture_is_enough(run):
+def test_one_picture_is_enough_and_takes_memory_for_its_own_layers_alone(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(memory, "check", lambda network, layers, *rest: asked.append(layers))
     assert run(style=(), init="noise", iterations=1).rgb.shape == (24, 28, 3)
     assert run(content=None, init="noise", iterations=1).rgb.shape == (28, 28, 3)
+    assert asked == [["relu2_2"], ["relu1_1", "relu2_1"]]
+
+
+def test_features_may_be_in_bfloat16(run, folder):
+    run(dtype_policy="mixed_bfloat16", init="noise", iterations=4)
+    losses = [row["loss"] for row in trace_of(folder)]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_the_photos_transparency_is_kept(run, image_settings, tmp_path):
@@ -110,13 +119,6 @@ def test_the_photos_colours_are_kept_if_wanted(run, image_settings):
 
     assert chroma_moved("luminance") < 0.01
     assert chroma_moved("none") > 0.2
-    assert chroma_moved("covariance") > 0.2
-
-
-def test_the_same_seed_gives_the_same_picture(run):
-    first, again, other = (run(init="noise", iterations=2, seed=seed).rgb for seed in (1, 1, 2))
-    np.testing.assert_allclose(first, again, atol=0.01)
-    assert np.abs(first - other).mean() > 0.03
 
 
 # --- What is left beside the image ---
@@ -222,14 +224,6 @@ def test_too_little_memory_is_told_before_the_work_with_a_size_that_would_do(
     assert not folder.exists()
     size = int(str(e.value).split("--size=")[2].split()[0])
     assert run(size=size, init="noise", iterations=1).rgb.shape[1] == size
-
-
-def test_layers_that_are_not_used_take_no_memory(run, monkeypatch):
-    asked = []
-    monkeypatch.setattr(memory, "check", lambda network, layers, *rest: asked.append(layers))
-    run(style=(), init="noise", iterations=1)
-    run(content=None, init="noise", iterations=1)
-    assert asked == [["relu2_2"], ["relu1_1", "relu2_1"]]
 
 
 def test_a_loss_that_is_not_finite_ends_with_what_to_try(run, folder):
