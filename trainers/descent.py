@@ -12,7 +12,9 @@ from trainers.pyramid import long_sides, size_to_fit
 from zoo import images
 from zoo.errors import UserError
 
-NAMED_STARTS = ("content", "style", "noise", "gray")
+# Standard deviation of white noise about grey. What is stronger the descent leaves in the image: no
+# layer of a VGG sees much of it.
+NOISE = 0.05
 MINIMIZERS = ("lbfgs", "adam")
 
 
@@ -99,7 +101,8 @@ def first_image(settings, pictures, size):
         UserError: there is no such picture.
     """
     if settings.init == "noise":
-        return np.random.default_rng(settings.seed).random((*size, 3), "float32")
+        noise = np.random.default_rng(settings.seed).standard_normal((*size, 3), "float32")
+        return (0.5 + NOISE * noise).clip(0, 1)
     if settings.init == "gray":
         return np.full((*size, 3), 0.5, "float32")
     if settings.init == "content":

@@ -207,8 +207,6 @@ def settings_from(values):
     for name in ("content_layers", "style_layers"):
         if name in given:
             given[name] = _layers(given[name])
-    if "style_balance" in given and "style_weight" not in given:
-        given["style_weight"] = None
     if not (given.get("content") and given["style"]):
         given.setdefault("init", "noise")
     given.setdefault("dtype_policy", default_dtype_policy())

@@ -73,11 +73,12 @@ _GATYS_LAYERS = {
 }
 
 PRESETS = {
-    # Gatys 2016, section 2; alpha / beta is for the plain VGG-19 in sums over features.
+    # Gatys 2016, section 2. Their alpha / beta means something else in any other network and at any
+    # other size, since content is a sum over pixels and style is none; the balance does not.
     "gatys2016": {
         **_GATYS_LAYERS,
         "criterion": "gatys2016",
-        "style_weight": 1e3,
+        "style_balance": 10.0,
     },
     # Johnson 2016, equation 10.
     "johnson2016": {
@@ -93,7 +94,8 @@ PRESETS = {
     "best": {
         **_GATYS_LAYERS,
         "criterion": "relative",
-        "style_balance": 4.0,
+        "style_balance": 8.0,
+        "tv_weight": 20.0,
         "init": "content",
         "start_size": 128,
     },

@@ -318,11 +318,11 @@ def test_flags_that_are_given_are_stronger_than_the_preset(parse):
         assert settings == Settings(content="photo.jpg", **lists, **given)
 
 
-def test_a_balance_that_is_given_is_stronger_than_the_presets_style_weight(parse):
-    assert parse(*BOTH, "--preset=gatys2016").style_weight == 1000
-    settings = parse(*BOTH, "--preset=gatys2016", "--style_balance=2")
-    assert (settings.style_weight, settings.style_balance) == (None, 2)
-    assert parse(*BOTH, "--style_weight=5", "--style_balance=2").style_weight == 5
+def test_a_style_weight_that_is_given_is_stronger_than_the_presets_balance(parse):
+    settings = parse(*BOTH, "--preset=gatys2016", "--style_weight=5")
+    assert (settings.style_weight, settings.style_balance) == (5, 10)
+    assert parse(*BOTH, "--preset=gatys2016", "--style_balance=2").style_weight is None
+
 
 
 def test_with_one_picture_alone_the_start_is_noise_unless_another_is_given(parse):
