@@ -44,3 +44,25 @@ def test_the_weight_grows_in_proportion_to_balance_and_content_weight(
     assert calibrated_style_weight(criterion, style_targets, crops, 1, 5) == pytest.approx(5 * one)
     assert calibrated_style_weight(criterion, style_targets, crops, 4, 1) == pytest.approx(4 * one)
     assert isinstance(one, float)
+
+
+def test_regions_cost_together_what_the_balance_says(criterion, crops):
+    paintings = [(PAINTINGS[name]() / 255).astype("float32") for name in ("dark", "busy")]
+    targets = [criterion.style_targets(painting[None]) for painting in paintings]
+    left = np.zeros(crops.shape[1:3], "float32")
+    left[:, :8] = 1
+    regions = [left, 1 - left]
+    weight = calibrated_style_weight(criterion, targets, crops, 2.0, 3.0, regions)
+    content = criterion.content_targets(crops)
+    style = float(criterion(crops, content, targets, regions)["style"])
+    lost = float(criterion(np.roll(crops, -1, axis=0), content, targets, regions)["content"])
+    assert weight * style == pytest.approx(3 * 2 * lost, rel=1e-3)
+    swapped = calibrated_style_weight(criterion, targets[::-1], crops, 2.0, 3.0, regions)
+    assert swapped != pytest.approx(weight, rel=0.01)
+
+
+def test_a_region_of_the_whole_photo_changes_nothing(criterion, style_targets, crops):
+    whole = [np.ones(crops.shape[1:3], "float32")]
+    weight = calibrated_style_weight(criterion, [style_targets], crops, 1.0, 1.0, whole)
+    expected = calibrated_style_weight(criterion, style_targets, crops, 1.0, 1.0)
+    assert weight == pytest.approx(expected, rel=1e-4)

@@ -1,15 +1,25 @@
+import os
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
+from trainers.gradients import value_and_gradient
 from zoo.losses import (
     excess,
     feature_reconstruction,
+    feature_reconstruction_sum,
+    gatys_style,
     gram_matrix,
+    relative_feature_reconstruction,
+    relative_style,
     style_reconstruction,
     total_variation,
 )
+from zoo.sample_photo import sample_photo
+from zoo.vgg import LossNetwork
 
 RANDOM = np.random.default_rng(0)
 
@@ -58,6 +68,143 @@ def test_the_gradient_of_the_gram_matrix_is_that_of_its_formula(dtype, tolerance
     )
 
 
+# --- Gatys 2016, section 2: f, p, g, a, n and m are the paper's
+
+
+@pytest.fixture(scope="module")
+def vgg19():
+    if "ZOO_VGG19_WEIGHTS" not in os.environ:
+        pytest.skip("needs trained weights: set ZOO_VGG19_WEIGHTS")
+    return LossNetwork("vgg19", os.environ["ZOO_VGG19_WEIGHTS"], "caffe", pooling="average")
+
+
+@pytest.fixture(params=["random", *(f"relu{block}_1" for block in range(1, 6)), "relu4_2"])
+def before_relu(request, monkeypatch):
+    """What the ReLU of a layer gets, of an image and of another, each float32 [1, H, W, N]."""
+    if request.param == "random":
+        return some_features(1, 6, 5, 4), some_features(1, 6, 5, 4)
+    model = request.getfixturevalue("vgg19").features([request.param])
+    monkeypatch.setattr(model.layers[-1], "activation", keras.activations.linear)
+    photos = (sample_photo(name)[None, 100:148, 100:164] for name in ("chelsea", "coffee"))
+    return tuple(np.array(model(photo)[request.param]) for photo in photos)
+
+
+def gradient_through_relu(loss, before):
+    """Of a loss of features with respect to what their ReLU got."""
+    gradient = value_and_gradient(lambda z: {"loss": loss(ops.relu(z))})(before[0])[1]
+    return as_matrix(gradient)
+
+
+def as_matrix(maps):
+    """The paper's form of one image's [H, W, N]: float64 [N, M], a row for each filter."""
+    return maps.reshape(-1, maps.shape[-1]).T.astype("float64")
+
+
+def assert_close(found, expected):
+    """In the sense of the norm: a sum of many products may be near 0 and its error is not."""
+    assert np.linalg.norm(found - expected) <= 1e-5 * np.linalg.norm(expected)
+
+
+def test_content_loss_and_gradient_are_equations_1_and_2(before_relu):
+    before, other = before_relu
+    f, p = (np.maximum(as_matrix(maps), 0) for maps in before_relu)
+    target = ops.relu(other)
+    loss = feature_reconstruction_sum(ops.relu(before), target)
+    assert float(loss) == pytest.approx(np.sum((f - p) ** 2) / 2, rel=1e-5)
+    gradient = gradient_through_relu(lambda f: feature_reconstruction_sum(f, target), before)
+    assert 0 < np.mean(f > 0) < 1
+    assert_close(gradient, np.where(f > 0, f - p, 0))
+
+
+def test_style_loss_and_gradient_are_equations_3_4_and_6(before_relu):
+    before, other = before_relu
+    f, s = (np.maximum(as_matrix(maps), 0) for maps in before_relu)
+    n, m = f.shape
+    g, a = f @ f.T, s @ s.T
+    target = gram_matrix(ops.relu(other))
+    loss = gatys_style(gram_matrix(ops.relu(before)), target)
+    assert float(loss) == pytest.approx(np.sum((g - a) ** 2) / (4 * n**2 * m**2), rel=1e-4)
+    gradient = gradient_through_relu(lambda f: gatys_style(gram_matrix(f), target), before)
+    assert_close(gradient, np.where(f > 0, (f.T @ (g - a)).T / (n**2 * m**2), 0))
+
+
+def test_gatys_losses_are_averaged_over_images():
+    features, target = some_features(3, 6, 5, 4), some_features(3, 6, 5, 4)
+    grams, wanted = gram_matrix(features), gram_matrix(target)
+    content = [feature_reconstruction_sum(features[i : i + 1], target[i]) for i in range(3)]
+    style = [gatys_style(grams[i : i + 1], wanted[i : i + 1]) for i in range(3)]
+    assert float(feature_reconstruction_sum(features, target)) == pytest.approx(np.mean(content))
+    assert float(gatys_style(grams, wanted)) == pytest.approx(np.mean(style))
+
+
+def test_a_painting_of_another_size_has_the_same_gatys_style():
+    features = some_features(1, 6, 5, 4)
+    twice = np.concatenate([features, features[:, ::-1]], axis=2)
+    other = gram_matrix(some_features(1, 6, 5, 4))
+    loss = float(gatys_style(other, gram_matrix(features)))
+    assert float(gatys_style(other, gram_matrix(twice))) == pytest.approx(loss, rel=1e-5)
+
+
+# --- Regions
+
+
+@pytest.fixture
+def region():
+    return RANDOM.uniform(size=(6, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_region_of_ones_changes_nothing(dtype):
+    features = tf.cast(some_features(2, 6, 5, 4), dtype)
+    guided = gram_matrix(features, np.ones((6, 5), np.float32))
+    assert guided.dtype == tf.float32
+    np.testing.assert_allclose(guided, gram_matrix(features), rtol=1e-6)
+
+
+def test_the_gram_matrix_of_a_half_is_that_of_the_features_cut_out():
+    features = some_features(2, 6, 8, 4)
+    left = np.zeros((6, 8), np.float32)
+    left[:, :4] = 1
+    for region, half in ((left, features[:, :, :4]), (1 - left, features[:, :, 4:])):
+        np.testing.assert_allclose(
+            gram_matrix(features, region), gram_matrix(half), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_a_regions_weights_are_squared_and_divided_by(region):
+    features = some_features(2, 6, 5, 4)
+    expected = np.einsum("hw,nhwc,nhwd->ncd", region**2, features, features)
+    expected /= 4 * np.sum(region**2)
+    np.testing.assert_allclose(gram_matrix(features, region), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.03)])
+def test_the_gradient_of_a_regions_gram_matrix_is_that_of_its_formula(dtype, tolerance, region):
+    features = tf.cast(some_features(2, 6, 5, 4), dtype)
+    weights = some_features(2, 4, 4)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        loss = tf.reduce_sum(weights * gram_matrix(features, region))
+    gradient = tf.cast(tape.gradient(loss, features), "float32")
+    both = weights + weights.transpose(0, 2, 1)
+    expected = np.einsum("hw,nhwc,ncd->nhwd", region**2, tf.cast(features, "float32"), both)
+    expected /= 4 * np.sum(region**2)
+    np.testing.assert_allclose(gradient, expected, rtol=tolerance, atol=tolerance / 10)
+
+
+def test_a_region_without_weight_has_no_style_and_no_gradient():
+    features = tf.constant(some_features(1, 6, 5, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        gram = gram_matrix(features, np.zeros((6, 5), np.float32))
+        loss = style_reconstruction(gram, np.ones((4, 4), np.float32))
+    np.testing.assert_array_equal(gram, np.zeros((1, 4, 4)))
+    np.testing.assert_array_equal(tape.gradient(loss, features), np.zeros((1, 6, 5, 4)))
+
+
+# --- Distances
+
+
 def test_feature_reconstruction_is_the_mean_squared_difference():
     features, target = some_features(2, 6, 5, 4), some_features(2, 6, 5, 4)
     expected = np.mean((features - target) ** 2)
@@ -69,6 +216,28 @@ def test_style_reconstruction_is_the_squared_frobenius_norm_averaged_over_images
     gram, target = some_features(3, 4, 4), some_features(paintings, 4, 4)
     norms = [np.linalg.norm(g - t, "fro") ** 2 for g, t in zip(gram, [*target] * 3, strict=False)]
     assert float(style_reconstruction(gram, target)) == pytest.approx(np.mean(norms), rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("magnitude", [1e-3, 1e3])
+def test_relative_distances_are_1_for_no_features_and_do_not_know_a_layers_magnitude(
+    scale, magnitude
+):
+    target = magnitude * some_features(1, 6, 5, 4)
+    gram = gram_matrix(target)
+    content = relative_feature_reconstruction(scale * target, target)
+    style = relative_style(gram_matrix(scale * target), np.array(gram)[0])
+    assert float(content) == pytest.approx((scale - 1) ** 2, rel=1e-5)
+    assert float(style) == pytest.approx((scale**2 - 1) ** 2, rel=1e-5)
+
+
+def test_relative_style_is_averaged_over_images():
+    gram, target = some_features(3, 4, 4), some_features(4, 4)
+    expected = np.mean(np.sum((gram - target) ** 2, axis=(1, 2))) / np.sum(target**2)
+    assert float(relative_style(gram, target)) == pytest.approx(expected, rel=1e-5)
+
+
+# --- Images
 
 
 def test_total_variation_is_the_mean_squared_step_across_and_down():

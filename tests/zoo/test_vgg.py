@@ -124,6 +124,18 @@ def test_the_smallest_side_is_the_first_at_which_the_features_have_pixels(vgg16)
         vgg16.smallest_side(["relu6_1"])
 
 
+@pytest.mark.parametrize("deepest", [[], ["relu1_1"], ["relu4_3", "relu1_2"], ["relu5_3"]])
+def test_features_per_pixel_are_those_of_every_convolution_on_the_way(vgg16, deepest):
+    way = vgg16.layers[: max((vgg16.layers.index(layer) + 1 for layer in deepest), default=0)]
+    maps = vgg16.features(way)(np.zeros((1, 32, 48, 3), np.float32)) if way else {}
+    assert vgg16.features_per_pixel(deepest) == sum(np.size(m) for m in maps.values()) / (32 * 48)
+
+
+def test_features_per_pixel_refuse_an_unknown_layer(vgg16):
+    with pytest.raises(UserError, match="vgg16 has no layer 'relu6_1'"):
+        vgg16.features_per_pixel(["relu1_1", "relu6_1"])
+
+
 def test_the_loss_network_is_frozen(vgg16):
     model = vgg16.features(["relu2_2"])
     assert model.trainable_weights == []
