@@ -324,7 +324,6 @@ def test_a_style_weight_that_is_given_is_stronger_than_the_presets_balance(parse
     assert parse(*BOTH, "--preset=gatys2016", "--style_balance=2").style_weight is None
 
 
-
 def test_with_one_picture_alone_the_start_is_noise_unless_another_is_given(parse):
     assert parse(*BOTH).init == "content"
     for alone in BOTH:
