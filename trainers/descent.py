@@ -8,7 +8,7 @@ import numpy as np
 
 from trainers.minimizers import LBFGS, Adam, Best, ExponentialAverage
 from trainers.objective import layers_in_use, objective, perceptual_criterion
-from trainers.pyramid import long_sides, size_to_fit
+from trainers.pyramid import long_sides
 from zoo import images
 from zoo.errors import UserError
 
@@ -71,10 +71,8 @@ def plan(settings, pictures, loss_network):
     smallest = max(smallest, 2)  # total variation is that of neighbours
 
     def short_side(long_side):
-        style_side = round(settings.style_scale * long_side)
-        shapes = [painting.shape[:2] for painting in pictures.paintings]
-        sizes = [pictures.size(long_side), *(size_to_fit(shape, style_side) for shape in shapes)]
-        return min(min(size) for size in sizes)
+        paintings = pictures.painting_sizes(settings.style_scale * long_side)
+        return min(map(min, [pictures.size(long_side), *paintings]))
 
     if short_side(settings.size) < smallest:
         enough = next(n for n in itertools.count(settings.size) if short_side(n) >= smallest)

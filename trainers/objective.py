@@ -55,7 +55,7 @@ def objective(settings, criterion, pictures, size):
     """
     photo = pictures.content_at(size)
     content_targets = {} if photo is None else criterion.content_targets(photo[None])
-    targets = _style_targets(criterion, pictures, round(settings.style_scale * max(size)))
+    targets = _style_targets(criterion, pictures, settings.style_scale * max(size))
     if pictures.regions is None:
         (targets,) = targets
     weights = {

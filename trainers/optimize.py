@@ -59,6 +59,7 @@ def optimize(settings, output, image_interval=50, resume=False):
         scales[-1].size,
         settings.optimizer,
         settings.dtype_policy,
+        painting_sizes=pictures.painting_sizes(settings.style_scale * max(scales[-1].size)),
     )
 
     def finish(image):

@@ -45,10 +45,13 @@ class Pictures:
         """The photo at (height, width), or None."""
         return images.resize(self.content.rgb, size) if self.content else None
 
+    def painting_sizes(self, long_side):
+        """(height, width) of each painting with the given long side, rounded."""
+        return [size_to_fit(p.shape[:2], round(long_side)) for p in self.paintings]
+
     def painting_at(self, index, long_side):
-        """A painting with the given long side."""
-        painting = self.paintings[index]
-        return images.resize(painting, size_to_fit(painting.shape[:2], long_side))
+        """A painting with the given long side, rounded."""
+        return images.resize(self.paintings[index], self.painting_sizes(long_side)[index])
 
     def finished(self, image, preserve_color):
         """A `zoo.images.Picture` of what was made: with the photo's transparency, and its colours

@@ -58,6 +58,28 @@ def test_what_does_not_fit_is_refused_with_the_largest_size_that_does(vgg16, sha
         check(advised + 32)
 
 
+def test_a_painting_may_need_more_than_the_image(vgg16):
+    def needed(*painting_sizes):
+        return memory.bytes_needed(vgg16, DEEP, (512, 512), "adam", "float32", painting_sizes)
+
+    assert needed((512, 512)) == needed()
+    assert needed((4096, 4096), (512, 512)) == needed((4096, 4096)) > needed((2048, 4096))
+    assert needed((2048, 4096)) > 2 * needed()
+
+
+def test_paintings_shrink_with_the_size_that_is_advised(vgg16):
+    def check(side):
+        sizes = [size_to_fit((3, 4), side * 5), size_to_fit((3, 1), side * 5)]
+        memory.check(vgg16, DEEP, (side, side), "adam", "float32", 5 * GB, painting_sizes=sizes)
+
+    with pytest.raises(UserError, match=r"--size=\d+ would do") as e:
+        check(1024)
+    advised = int(str(e.value).split("--size=")[2].split()[0].strip(";,"))
+    check(advised)
+    with pytest.raises(UserError):
+        check(advised + 32)
+
+
 def test_further_advice_is_only_given_where_there_is_some(vgg16):
     for optimizer in ("lbfgs", "adam"):
         for policy in ("float32", "mixed_bfloat16"):

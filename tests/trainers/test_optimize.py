@@ -87,10 +87,18 @@ def test_the_output_has_the_photos_shape_at_the_size_that_is_asked_for(run, size
 
 def test_one_picture_is_enough_and_takes_memory_for_its_own_layers_alone(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(memory, "check", lambda network, layers, *rest: asked.append(layers))
-    assert run(style=(), init="noise", iterations=1).rgb.shape == (24, 28, 3)
-    assert run(content=None, init="noise", iterations=1).rgb.shape == (28, 28, 3)
-    assert asked == [["relu2_2"], ["relu1_1", "relu2_1"]]
+
+    def check(network, layers, size, optimizer, policy, painting_sizes):
+        asked.append((layers, size, painting_sizes))
+
+    monkeypatch.setattr(memory, "check", check)
+    alone = {"init": "noise", "iterations": 1, "style_scale": 1.5}
+    assert run(style=(), **alone).rgb.shape == (24, 28, 3)
+    assert run(content=None, **alone).rgb.shape == (28, 28, 3)
+    assert asked == [
+        (["relu2_2"], (24, 28), []),
+        (["relu1_1", "relu2_1"], (28, 28), [(34, 42)]),
+    ]
 
 
 def test_features_may_be_in_bfloat16(run, folder):
