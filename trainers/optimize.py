@@ -12,20 +12,18 @@ import dataclasses
 import math
 from pathlib import Path
 
-import keras
 import numpy as np
 from absl import app, flags
 
-from trainers import descent, loss_network_flags, memory
+from trainers import descent, loss_network_flags
 from trainers.hardware import default_dtype_policy
 from trainers.journal import Journal
-from trainers.objective import layers_in_use
 from trainers.pictures import read_pictures
+from trainers.preparation import check, loss_network
 from trainers.presets import CRITERIA, PRESETS, Settings
 from trainers.progress import Progress
 from zoo import images, program
 from zoo.errors import UserError
-from zoo.vgg import LossNetwork
 
 
 def optimize(settings, output, image_interval=50, resume=False):
@@ -43,24 +41,9 @@ def optimize(settings, output, image_interval=50, resume=False):
         KeyboardInterrupt: as it came, after the best so far was written.
     """
     _check_output(output)
-    keras.config.set_dtype_policy(settings.dtype_policy)
     pictures = read_pictures(settings)
-    loss_network = LossNetwork(
-        settings.loss_network,
-        settings.loss_network_weights,
-        settings.loss_network_preprocessing,
-        settings.loss_network_pooling,
-    )
-    scales = descent.plan(settings, pictures, loss_network)
-    content_layers, style_layers = layers_in_use(settings)
-    memory.check(
-        loss_network,
-        [*content_layers, *style_layers],
-        scales[-1].size,
-        settings.optimizer,
-        settings.dtype_policy,
-        painting_sizes=pictures.painting_sizes(settings.style_scale * max(scales[-1].size)),
-    )
+    network = loss_network(settings)
+    scales = check(settings, pictures, network)
 
     def finish(image):
         return pictures.finished(image, settings.preserve_color)
@@ -73,7 +56,7 @@ def optimize(settings, output, image_interval=50, resume=False):
 
     try:
         with contextlib.closing(Progress(scales, journal.start)) as progress, journal:
-            image = descent.descend(settings, pictures, loss_network, observe, journal.start)
+            image = descent.descend(settings, pictures, network, observe, journal.start)
             images.write(finish(image), output)
     except KeyboardInterrupt:
         if journal.image is not None:
