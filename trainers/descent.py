@@ -61,7 +61,7 @@ def plan(settings, pictures, loss_network):
         loss_network: a `zoo.vgg.LossNetwork`.
 
     Returns:
-        `Scale`s, coarse to fine, the settings' iterations divided evenly among them.
+        `Scale`s, coarse to fine, the settings' iterations divided among them by their pixels.
 
     Raises:
         UserError: the last size, or the paintings', is too small, or a layer does not exist.
@@ -86,7 +86,10 @@ def plan(settings, pictures, loss_network):
         for side in long_sides(settings.start_size, settings.size)
         if short_side(side) >= smallest
     ][-settings.iterations :]
-    shares = np.diff(np.linspace(0, settings.iterations, len(sides) + 1).round().astype(int))
+    # Half of them at the last size; coarse ones converge sooner.
+    areas = np.square(sides)
+    ends = settings.iterations * np.cumsum([0, *areas]) / sum(areas)
+    shares = np.diff(ends.round().astype(int))
     return [
         Scale(pictures.size(side), int(share)) for side, share in zip(sides, shares, strict=True)
     ]
