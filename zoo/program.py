@@ -21,6 +21,13 @@ def _fail(program, message, code, hint=""):
     sys.exit(code)
 
 
+def _show_in_help(module):
+    # absl's help is of the file that was started, which for a console script is pip's.
+    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
 def run(main, name, only_flags=False):
     """Run `main(argv)` as an absl program.
 
@@ -46,4 +53,6 @@ def run(main, name, only_flags=False):
         except KeyboardInterrupt:
             _fail(name, "interrupted", code=130)
 
+    if main.__module__ != "__main__":
+        _show_in_help(main.__module__)
     app.run(guarded, argv=[name, *sys.argv[1:]], flags_parser=_parse_flags)

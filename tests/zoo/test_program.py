@@ -74,3 +74,10 @@ def test_a_bug_still_shows_its_traceback(run_program):
 
 def test_help_shows_the_flags(run_program):
     assert "Number of strokes." in run_program("pass", "--help").stdout
+
+
+def test_help_of_an_installed_command_shows_the_flags_of_its_program():
+    command = "import sys; sys.argv = ['zoo-apply', '--help']; from zoo.apply import cli; cli()"
+    shown = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert "Transform pictures with a model of the zoo" in shown.stdout
+    assert "--saved_models" in shown.stdout
