@@ -61,7 +61,8 @@ def plan(settings, pictures, loss_network):
         loss_network: a `zoo.vgg.LossNetwork`.
 
     Returns:
-        `Scale`s, coarse to fine, the settings' iterations divided among them by their pixels.
+        `Scale`s, coarse to fine, the settings' iterations divided among them by the
+        cubes of their sides.
 
     Raises:
         UserError: the last size, or the paintings', is too small, or a layer does not exist.
@@ -86,9 +87,9 @@ def plan(settings, pictures, loss_network):
         for side in long_sides(settings.start_size, settings.size)
         if short_side(side) >= smallest
     ][-settings.iterations :]
-    # Half of them at the last size; coarse ones converge sooner.
-    areas = np.square(sides)
-    ends = settings.iterations * np.cumsum([0, *areas]) / sum(areas)
+    # Two thirds of them at the last size; coarse ones converge sooner.
+    parts = np.power(sides, 3.0)
+    ends = settings.iterations * np.cumsum([0, *parts]) / sum(parts)
     shares = np.diff(ends.round().astype(int))
     return [
         Scale(pictures.size(side), int(share)) for side, share in zip(sides, shares, strict=True)

@@ -52,8 +52,8 @@ class Steps(list):
 # --- The plan ---
 
 
-def test_iterations_are_divided_evenly_from_coarse_to_fine(prepared):
-    scales = plan(*prepared(size=560, start_size=140, iterations=13))
+def test_iterations_are_divided_by_the_cubes_of_the_sides_from_coarse_to_fine(prepared):
+    scales = plan(*prepared(size=560, start_size=140, iterations=1300))
     assert [scale.size for scale in scales] == [
         (120, 140),
         (170, 198),
@@ -61,8 +61,10 @@ def test_iterations_are_divided_evenly_from_coarse_to_fine(prepared):
         (339, 396),
         (480, 560),
     ]
-    assert sorted({scale.iterations for scale in scales}) == [2, 3]
-    assert sum(scale.iterations for scale in scales) == 13
+    shares = [scale.iterations / 1300 for scale in scales]
+    cubes = np.array([140, 198, 280, 396, 560]) ** 3
+    assert shares == pytest.approx(cubes / cubes.sum(), abs=1 / 1300)
+    assert sum(scale.iterations for scale in scales) == 1300
 
 
 def test_sizes_too_small_for_the_deepest_layer_are_left_out(prepared):
@@ -184,21 +186,23 @@ def test_each_size_goes_on_from_the_one_before(prepared):
     steps = Steps()
     run = prepared(size=56, start_size=28, iterations=9, init="noise")
     image = descend(*run, steps)
-    assert steps.counts == [(scale, i) for scale in (0, 1, 2) for i in (1, 2, 3)]
-    assert [step.image.shape for step in steps[::3]] == [(24, 28, 3), (34, 40, 3), (48, 56, 3)]
+    assert steps.counts == [(0, 1), (1, 1), (1, 2)] + [(2, i) for i in range(1, 7)]
+    assert [step.image.shape for step in steps[:4]] == [
+        (24, 28, 3), (34, 40, 3), (34, 40, 3), (48, 56, 3),
+    ]  # fmt: skip
     assert image.shape == (48, 56, 3)
     # The first iterate at the last size is near to what the size before ended with.
-    before, after = images.resize(steps[5].image, (48, 56)), steps[6].image
+    before, after = images.resize(steps[2].image, (48, 56)), steps[3].image
     noise = first_image(run[0], run[1], (48, 56))
     assert np.abs(after - before).mean() < 0.3 * np.abs(after - noise).mean()
 
 
 def test_it_goes_on_after_a_step_and_after_the_last_of_a_size(prepared):
-    run = prepared(size=40, start_size=28, iterations=5)
+    run = prepared(size=40, start_size=28, iterations=8)
     whole = Steps()
     descend(*run, whole)
-    assert whole.counts == [(0, 1), (0, 2), (1, 1), (1, 2), (1, 3)]
-    for done in (2, 3, 5):
+    assert whole.counts == [(0, 1), (0, 2)] + [(1, i) for i in range(1, 7)]
+    for done in (2, 3, 8):
         rest, last = Steps(), whole[done - 1]
         image = descend(*run, rest, (last.scale, last.iteration, last.image))
         assert rest.counts == whole.counts[done:]

@@ -132,12 +132,15 @@ def test_the_photos_colours_are_kept_if_wanted(run, image_settings):
 # --- What is left beside the image ---
 
 
+LATER = [f"00040-{iteration:05d}.png" for iteration in (2, 4, 6)]
+
+
 def test_a_run_leaves_pictures_on_the_way_and_its_trace(run, folder, output, capsys):
-    run(size=40, start_size=28, iterations=5)
-    assert names(folder) == ["00028-00002.png", "00040-00002.png", "trace.json"]
+    run(size=40, start_size=28, iterations=8)
+    assert names(folder) == ["00028-00002.png", *LATER, "trace.json"]
     assert images.read(folder / "00028-00002.png").rgb.shape == (24, 28, 3)
     assert [(row["scale"], row["iteration"]) for row in trace_of(folder)] == [
-        (0, 1), (0, 2), (1, 1), (1, 2), (1, 3),
+        (0, 1), (0, 2), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6),
     ]  # fmt: skip
     assert all(row["weights"]["style"] > 0 for row in trace_of(folder))
     assert capsys.readouterr().out.startswith(f"{output}: done; {folder} holds")
@@ -146,7 +149,7 @@ def test_a_run_leaves_pictures_on_the_way_and_its_trace(run, folder, output, cap
 def test_ctrl_c_leaves_the_best_so_far_and_resume_goes_on_to_the_end(
     run, stopped, folder, output, capsys
 ):
-    two_sizes = {"size": 40, "start_size": 28, "iterations": 5}
+    two_sizes = {"size": 40, "start_size": 28, "iterations": 8}
     stopped(2, **two_sizes)  # the last iteration of the first size
     assert images.read(output).rgb.shape == (34, 40, 3)
     assert names(folder) == ["00028-00002.png", "state.npz", "trace.json"]
@@ -155,15 +158,15 @@ def test_ctrl_c_leaves_the_best_so_far_and_resume_goes_on_to_the_end(
     before = output.read_bytes()
     with pytest.raises(UserError, match="--resume goes on with it"):
         run(**two_sizes)
-    with pytest.raises(UserError, match="holds a run with other settings: iterations was 5, now 6"):
-        run(resume=True, **{**two_sizes, "iterations": 6})
+    with pytest.raises(UserError, match="holds a run with other settings: iterations was 8, now 9"):
+        run(resume=True, **{**two_sizes, "iterations": 9})
     assert output.read_bytes() == before
 
     assert run(resume=True, **two_sizes).rgb.shape == (34, 40, 3)
     assert output.read_bytes() != before
-    assert names(folder) == ["00028-00002.png", "00040-00002.png", "trace.json"]
+    assert names(folder) == ["00028-00002.png", *LATER, "trace.json"]
     assert [(row["scale"], row["iteration"]) for row in trace_of(folder)] == [
-        (0, 1), (0, 2), (1, 1), (1, 2), (1, 3),
+        (0, 1), (0, 2), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6),
     ]  # fmt: skip
     assert f"{output}: done; " in capsys.readouterr().out
 
