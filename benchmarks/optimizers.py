@@ -24,7 +24,7 @@ from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
 from zoo import images, program
 
-LOWER_BALANCE = 0.7
+LOWER_BALANCE = 0.85
 MOST_BALANCES = 6  # tried for a pair
 PRESETS = {"noise": "gatys2016", "best": "best"}
 TERMS = ("content", "style")
