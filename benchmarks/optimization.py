@@ -1,4 +1,4 @@
-"""What the benchmarks of optimised images share: settings, networks, progress, the machine."""
+"""What the benchmarks of optimised images share: settings, progress, the machine."""
 
 import contextlib
 import dataclasses
@@ -7,14 +7,10 @@ import platform
 import re
 from pathlib import Path
 
-import keras
-
-from trainers import descent, memory
+from trainers import descent
 from trainers.hardware import environment
-from trainers.objective import layers_in_use
 from trainers.presets import PRESETS, Settings
 from trainers.progress import Progress
-from zoo.vgg import LossNetwork
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -30,35 +26,6 @@ def preset_settings(preset, values, **given):
     names = {field.name for field in dataclasses.fields(Settings)}
     flagged = {name: values[name] for name in names & values.keys() if values[name] is not None}
     return Settings(**{**PRESETS[preset], **flagged, **given})
-
-
-def loss_network(settings):
-    """The `zoo.vgg.LossNetwork` of settings, which stays in the arithmetic of their policy."""
-    keras.config.set_dtype_policy(settings.dtype_policy)
-    return LossNetwork(
-        settings.loss_network,
-        settings.loss_network_weights,
-        settings.loss_network_preprocessing,
-        settings.loss_network_pooling,
-    )
-
-
-def check(settings, pictures, network):
-    """Refuse before the work what would fail in it.
-
-    Raises:
-        UserError: a picture is too small for the layers, or memory will not do.
-    """
-    size = descent.plan(settings, pictures, network)[-1].size
-    content_layers, style_layers = layers_in_use(settings)
-    memory.check(
-        network,
-        [*content_layers, *style_layers],
-        size,
-        settings.optimizer,
-        settings.dtype_policy,
-        painting_sizes=pictures.painting_sizes(settings.style_scale * max(size)),
-    )
 
 
 def descend(settings, pictures, network, observe):

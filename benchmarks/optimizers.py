@@ -22,6 +22,7 @@ from trainers import descent, loss_network_flags
 from trainers.hardware import default_dtype_policy
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
+from trainers.preparation import check, loss_network
 from zoo import images, program
 
 LOWER_BALANCE = 0.85
@@ -156,11 +157,11 @@ def main(argv):
         for photo, painting in pairs
     ]
     pictures = [read_pictures(run["best"]) for run in runs]
-    network = optimization.loss_network(runs[0]["best"])
+    network = loss_network(runs[0]["best"])
     exact = [dataclasses.replace(run["noise"], dtype_policy="float32") for run in runs]
-    exact_network = optimization.loss_network(exact[0])
+    exact_network = loss_network(exact[0])
     for settings, its_pictures in zip(exact, pictures, strict=True):
-        optimization.check(settings, its_pictures, exact_network)
+        check(settings, its_pictures, exact_network)
     print(f"Long side {values['size']} pixels, {values['dtype_policy']}; {optimization.machine()}")
     print(f"\n{HEADER}", flush=True)
     for pair, run, settings, its_pictures in zip(pairs, runs, exact, pictures, strict=True):

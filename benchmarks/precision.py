@@ -17,6 +17,7 @@ from benchmarks import optimization
 from trainers import descent, loss_network_flags
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
+from trainers.preparation import check, loss_network
 from zoo import program
 
 POLICIES = ("float32", "mixed_bfloat16")
@@ -62,8 +63,8 @@ def compare(settings):
     """
     pictures = read_pictures(settings)
     runs = {policy: dataclasses.replace(settings, dtype_policy=policy) for policy in POLICIES}
-    networks = {policy: optimization.loss_network(run) for policy, run in runs.items()}
-    optimization.check(settings, pictures, networks["float32"])
+    networks = {policy: loss_network(run) for policy, run in runs.items()}
+    check(settings, pictures, networks["float32"])
     size = pictures.size(settings.size)
 
     def evaluator(run):

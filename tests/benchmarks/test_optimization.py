@@ -7,6 +7,7 @@ import pytest
 from benchmarks import optimization
 from trainers import memory
 from trainers.pictures import read_pictures
+from trainers.preparation import check, loss_network
 from trainers.presets import PRESETS, Settings
 from zoo.errors import UserError
 
@@ -29,8 +30,8 @@ def test_flags_are_stronger_than_the_preset_and_what_is_given_is_stronger_than_f
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_a_network_stays_in_its_arithmetic_when_another_is_made(preset, policy):
     other = {"float32": "mixed_bfloat16", "mixed_bfloat16": "float32"}[policy]
-    network = optimization.loss_network(preset("best", dtype_policy=policy))
-    optimization.loss_network(preset("best", dtype_policy=other))
+    network = loss_network(preset("best", dtype_policy=policy))
+    loss_network(preset("best", dtype_policy=other))
     features = network.features(("relu1_1", "relu5_1"))(np.ones((1, 16, 16, 3), "float32"))
     dtypes = {keras.backend.standardize_dtype(f.dtype) for f in features.values()}
     assert dtypes == {policy.removeprefix("mixed_")}
@@ -38,19 +39,19 @@ def test_a_network_stays_in_its_arithmetic_when_another_is_made(preset, policy):
 
 def test_what_would_fail_is_refused_before_the_work(preset, monkeypatch):
     settings = preset("gatys2016")
-    pictures, network = read_pictures(settings), optimization.loss_network(settings)
-    optimization.check(settings, pictures, network)
+    pictures, network = read_pictures(settings), loss_network(settings)
+    check(settings, pictures, network)
     with pytest.raises(UserError, match="need 16: --size=21 would do"):
-        optimization.check(dataclasses.replace(settings, size=20), pictures, network)
+        check(dataclasses.replace(settings, size=20), pictures, network)
     monkeypatch.setattr(memory, "available", lambda: 1.01e9)
     with pytest.raises(UserError, match="--size=2000 needs about"):
-        optimization.check(dataclasses.replace(settings, size=2000), pictures, network)
+        check(dataclasses.replace(settings, size=2000), pictures, network)
 
 
 def test_a_descent_shows_how_far_it_is(preset, capsys):
     settings = preset("gatys2016", iterations=2)
     steps = []
-    network = optimization.loss_network(settings)
+    network = loss_network(settings)
     image = optimization.descend(settings, read_pictures(settings), network, steps.append)
     assert [step.iteration for step in steps] == [1, 2]
     np.testing.assert_array_equal(image, steps[-1].image)

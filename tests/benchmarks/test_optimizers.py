@@ -6,6 +6,7 @@ from benchmarks import optimization, optimizers
 from benchmarks.optimizers import Result
 from trainers.descent import Scale, Step, plan
 from trainers.pictures import read_pictures
+from trainers.preparation import loss_network
 from trainers.presets import PRESETS
 from zoo import images
 from zoo.errors import UserError
@@ -52,7 +53,7 @@ def test_coarse_evaluations_count_by_their_pixels_among_full_size_ones(three_ste
 def test_noise_has_the_evaluations_of_the_best_preset_and_no_iteration_more(preset):
     best = preset("best", start_size=20, iterations=5)
     noise = preset("gatys2016", iterations=1)
-    pictures, network = read_pictures(best), optimization.loss_network(best)
+    pictures, network = read_pictures(best), loss_network(best)
     results = optimizers.compare(noise, best, pictures, network)
     assert [len(result.scales) for result in results.values()] == [1, 2]
     assert results["best"].scales == plan(best, pictures, network)
@@ -67,7 +68,7 @@ def test_noise_has_the_evaluations_of_the_best_preset_and_no_iteration_more(pres
 def test_the_judge_knows_the_photo_by_its_content_and_the_painting_by_its_style(preset):
     settings = preset("gatys2016")
     pictures = read_pictures(settings)
-    network = optimization.loss_network(settings)
+    network = loss_network(settings)
     terms_of = optimizers.judge(settings, pictures, network, (24, 32))
     photo = terms_of(pictures.content_at((24, 32)))
     painting = terms_of(pictures.painting_at(0, 32))

@@ -8,6 +8,7 @@ from benchmarks import optimization, precision
 from trainers import descent
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
+from trainers.preparation import loss_network
 from zoo.errors import UserError
 
 
@@ -40,7 +41,7 @@ def compared(preset, monkeypatch):
 
 def test_both_results_are_held_to_one_loss_in_float32(compared):
     settings, results = compared
-    pictures, network = read_pictures(settings), optimization.loss_network(settings)
+    pictures, network = read_pictures(settings), loss_network(settings)
     criterion = perceptual_criterion(settings, network)
     _, evaluate = objective(settings, criterion, pictures, (24, 32))
     start = evaluate(descent.first_image(settings, pictures, (24, 32)))[0]["loss"]
