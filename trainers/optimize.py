@@ -40,7 +40,7 @@ def optimize(settings, output, image_interval=50, resume=False):
             `resume` is false, or the reverse; the loss is not finite.
         KeyboardInterrupt: as it came, after the best so far was written.
     """
-    _check_output(output)
+    _check_output(output, settings)
     pictures = read_pictures(settings)
     network = loss_network(settings)
     scales = check(settings, pictures, network)
@@ -66,14 +66,18 @@ def optimize(settings, output, image_interval=50, resume=False):
     print(f"{output}: done; {journal.folder} holds pictures on the way and trace.json")
 
 
-def _check_output(path):
-    """Refuse before the work what `images.write` would refuse after it."""
+def _check_output(path, settings):
+    """Refuse what `images.write` would refuse after the work, and to write over an input."""
     try:
         images.encode(np.zeros((1, 1, 3)), Path(path).suffix[1:])
     except images.ImageError as error:
         raise UserError(f"--output={path}: {error}") from error
     if Path(path).is_dir():
         raise UserError(f"--output={path} is a directory: give the name of a picture to write")
+    inputs = (settings.content, settings.content_regions, settings.init)
+    for each in (*filter(None, inputs), *settings.style, *settings.style_regions):
+        if Path(path).exists() and Path(each).exists() and Path(path).samefile(each):
+            raise UserError(f"--output={path} is one of the inputs: give another name")
 
 
 # --- Flags ---
