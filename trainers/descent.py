@@ -15,7 +15,12 @@ from zoo.errors import UserError
 # Standard deviation of white noise about grey. What is stronger the descent leaves in the image: no
 # layer of a VGG sees much of it.
 NOISE = 0.05
-MINIMIZERS = ("lbfgs", "adam")
+# Of settings, to be called with them.
+MINIMIZERS = {
+    "lbfgs": lambda settings: LBFGS(),
+    "whitened_lbfgs": lambda settings: LBFGS(whitened=True),
+    "adam": lambda settings: Adam(settings.learning_rate),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +161,7 @@ def _tell(observe, scale, done, weights, iteration, **what):
 
 def _minimized(settings, evaluate, image, iterations, tell):
     """What `iterations` at one scale make of an image."""
-    minimizer = Adam(settings.learning_rate) if settings.optimizer == "adam" else LBFGS()
+    minimizer = MINIMIZERS[settings.optimizer](settings)
     average, best = ExponentialAverage(settings.average), Best()
     kept = image
 

@@ -37,13 +37,13 @@ def bytes_needed(
         loss_network: a `zoo.vgg.LossNetwork`.
         layers: names of the layers whose features are used.
         size: (height, width) of the largest image in pixels.
-        optimizer: "lbfgs" or "adam".
+        optimizer: of `trainers.descent.MINIMIZERS`.
         dtype_policy: of the features.
         painting_sizes: (height, width) of each painting beside that image.
     """
     width = 2 if "16" in dtype_policy else 4
     features = width * loss_network.features_per_pixel(layers)
-    arrays = 45 * 8 if optimizer == "lbfgs" else 8 * 4  # see `trainers.minimizers`
+    arrays = 50 * 8 if optimizer != "adam" else 8 * 4  # see `trainers.minimizers`
     image = math.prod(size) * (_FEATURES_FACTOR * features + 3 * arrays)
     painting = max(map(math.prod, painting_sizes), default=0) * _FORWARD_FACTOR * features
     return _PROCESS + max(image, painting)  # one painting after the other, then the image
@@ -67,7 +67,7 @@ def check(loss_network, layers, size, optimizer, dtype_policy, free=None, painti
         loss_network: a `zoo.vgg.LossNetwork`.
         layers: names of the layers whose features are used.
         size: (height, width) of the largest image in pixels.
-        optimizer: "lbfgs" or "adam".
+        optimizer: of `trainers.descent.MINIMIZERS`.
         dtype_policy: of the features.
         free: bytes; `available()` if None.
         painting_sizes: (height, width) of each painting beside that image.
@@ -93,6 +93,6 @@ def check(loss_network, layers, size, optimizer, dtype_policy, free=None, painti
     raise UserError(
         f"--size={max(size)} needs about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} are "
         f"free: {advice}"
-        + (", or --optimizer=adam takes less" if optimizer == "lbfgs" else "")
+        + (", or --optimizer=adam takes less" if optimizer != "adam" else "")
         + ("" if "16" in dtype_policy else "; --dtype_policy=mixed_bfloat16 halves the features")
     )

@@ -7,12 +7,15 @@ import math
 import numpy as np
 from scipy import optimize
 
+from trainers.coordinates import Pixels, Whitened, excess
 from zoo.errors import UserError
 
 # Root mean square of the first change of pixels: well above what bfloat16 rounds away.
 _FIRST_STEP = 0.01
 # A good line search takes one or two; what many do not find is noise.
 _LINE_SEARCH_EVALUATIONS = 10
+# Of the excess over [0, 1], relative to the first loss, where there are no bounds.
+_EXCESS_WEIGHT = 100
 
 
 class _SpentError(Exception):
@@ -44,8 +47,9 @@ class _Minimizer:
             iterations: the most to do. Fewer are done where nothing lowers the loss any more, or
                 where `max_evaluations` are spent.
             callback: called as callback(iteration, image, terms) after each iteration, which
-                count from 1, with the image so far, a float32 copy, and its terms. What it raises
-                ends the descent and comes through (but for StopIteration, which scipy keeps).
+                count from 1, with the image so far, a float32 copy in [0, 1], and its terms. What
+                it raises ends the descent and comes through (but for StopIteration, which scipy
+                keeps).
 
         Returns:
             The image after the last iteration, float32 [H, W, 3].
@@ -89,63 +93,74 @@ class _Minimizer:
 class _Point:
     image: np.ndarray
     terms: dict
-    gradient: np.ndarray
-
-    @property
-    def loss(self):
-        return self.terms["loss"]
+    gradient: np.ndarray  # by pixels, of the loss
+    loss: float  # what is minimised
 
 
 class LBFGS(_Minimizer):
     """Limited-memory BFGS with bounds (Byrd 1995), by `scipy.optimize`, in float64.
 
-    Pixels and loss are scaled so that the first step has one length whatever the loss's size is;
-    no tolerance ends the descent. Where a line search fails, because features in bfloat16 make
+    Coordinates and loss are scaled so that the first step has one length whatever the loss's size
+    is; no tolerance ends the descent. Where a line search fails, because features in bfloat16 make
     the loss noisy, it starts again from the best image with an empty memory; it ends where that
     lowers nothing.
 
-    It holds about 2 * memory + 25 arrays of the image's size in float64.
+    It holds about 2 * memory + 30 arrays of the image's size in float64.
 
     Args:
         memory: number of last steps that the curvature is estimated from.
-        bounded: pixels stay in [0, 1]. Without, an iteration takes less time, but to clip the
-            image at the end undoes much of the descent.
+        whitened: steps are taken in `trainers.coordinates.Whitened`, and pixels outside of [0, 1]
+            cost something; else in pixels, which stay in [0, 1].
         max_evaluations: no more of the objective than this, at least 1; None for no bound.
     """
 
-    def __init__(self, memory=10, bounded=True, max_evaluations=None):
+    def __init__(self, memory=10, whitened=False, max_evaluations=None):
         super().__init__(max_evaluations)
         self.memory = memory
-        self.bounded = bounded
+        self.whitened = whitened
 
     def _descend(self, iterations):
-        if self.bounded:
-            self._image = self._image.clip(0, 1)
-        best = _Point(self._image, *self._evaluated(self._image))
+        space = (Whitened if self.whitened else Pixels)(self._image.shape[:2])
+        self._image = self._image.clip(0, 1)
+        self._excess_weight = 0.0
+        best = self._point(self._image)
+        if self.whitened:
+            self._excess_weight = _EXCESS_WEIGHT * best.loss
         while self._iteration < iterations:
-            start, best = best, self._run(best, iterations - self._iteration)
+            start, best = best, self._run(space, best, iterations - self._iteration)
             if best.loss >= start.loss:
                 break
 
-    def _run(self, start, iterations):
+    def _point(self, image):
+        terms, gradient = self._evaluated(image)
+        if not self._excess_weight:
+            return _Point(image, terms, gradient, terms["loss"])
+        cost, slope = excess(image)
+        loss = terms["loss"] + self._excess_weight * cost
+        return _Point(image, terms, gradient + self._excess_weight * slope, loss)
+
+    def _run(self, space, start, iterations):
         """One run of scipy; gives the best point that it came by."""
 
-        def wide(pixels):
-            return pixels.ravel().astype("float64")
+        def flat(values):
+            return values.ravel().astype("float64")
 
         latest = best = start
         reached = start.loss
         # scipy's first step has the Euclidean length 1.
         stretch = 1 / (_FIRST_STEP * math.sqrt(start.image.size))
-        slope = np.linalg.norm(wide(start.gradient)) / stretch or 1.0
+        first_gradient = space.gradient(start.gradient.astype("float64"))
+        slope = np.linalg.norm(first_gradient) / stretch or 1.0
 
         def objective(stretched):
             nonlocal latest, best
-            image = (stretched / stretch).reshape(start.image.shape).astype("float32")
+            coordinates = (stretched / stretch).reshape(start.image.shape)
+            image = space.image(coordinates).astype("float32")
             if not np.array_equal(image, latest.image):
-                latest = _Point(image, *self._evaluated(image))
+                latest = self._point(image)
                 best = min(best, latest, key=lambda point: point.loss)
-            return latest.loss / slope, wide(latest.gradient) / (slope * stretch)
+            gradient = space.gradient(latest.gradient.astype("float64"))
+            return latest.loss / slope, flat(gradient) / (slope * stretch)
 
         def iterated(_):
             # An iteration is where its line search evaluated last. One that does not lower the
@@ -153,12 +168,13 @@ class LBFGS(_Minimizer):
             nonlocal reached
             if latest.loss < reached:
                 reached = latest.loss
-                self._iterate(latest.image, latest.terms)
+                self._iterate(latest.image.clip(0, 1), latest.terms)
 
+        bounds = space.bounds and [tuple(stretch * edge for edge in space.bounds)]
         optimize.fmin_l_bfgs_b(
             objective,
-            wide(start.image) * stretch,
-            bounds=[(0, stretch)] * start.image.size if self.bounded else None,
+            flat(space.coordinates(start.image)) * stretch,
+            bounds=bounds and bounds * start.image.size,
             m=self.memory,
             factr=0,
             pgtol=0,

@@ -142,7 +142,12 @@ def define_flags():
         lower_bound=0,
     )
     flags.DEFINE_float("tv_weight", None, "Weight of the total variation term.", lower_bound=0)
-    flags.DEFINE_enum("optimizer", None, list(descent.MINIMIZERS), "The optimiser.")
+    flags.DEFINE_enum(
+        "optimizer",
+        None,
+        list(descent.MINIMIZERS),
+        "Adam, or L-BFGS: by pixels, or in coordinates that favour coarse structure.",
+    )
     flags.DEFINE_float("learning_rate", None, "Adam's: about the step of a pixel.", lower_bound=0)
     flags.DEFINE_float(
         "average",

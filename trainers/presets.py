@@ -98,6 +98,7 @@ PRESETS = {
         "style_balance": 11.0,
         "tv_weight": 1.0,
         "init": "content",
-        "start_size": 256,
+        "start_size": 384,
+        "optimizer": "whitened_lbfgs",
     },
 }
