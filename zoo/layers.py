@@ -96,6 +96,17 @@ class PixelShuffle(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="zoo")
+class UnitRange(keras.layers.Layer):
+    """Clip to [0, 1]; not while training, when what lies outside has to learn its way back."""
+
+    def call(self, images, training=False):
+        return images if training else ops.clip(images, 0, 1)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@keras.saving.register_keras_serializable(package="zoo")
 class NearestSubpixel(keras.initializers.Initializer):
     """A convolution kernel whose `scale` x `scale` sub-pixels of a channel start out equal.
 

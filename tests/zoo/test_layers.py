@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.layers import CropLike, NearestSubpixel, PixelShuffle, ReflectionPadding2D
+from zoo.layers import CropLike, NearestSubpixel, PixelShuffle, ReflectionPadding2D, UnitRange
 
 RANDOM = np.random.default_rng(0)
 
@@ -70,6 +70,12 @@ def test_pixel_shuffle_is_depth_to_space(scale, channels):
     assert PixelShuffle(scale).compute_output_shape(images.shape) == shuffled.shape
 
 
+def test_unit_range_clips_except_in_training():
+    values = np.array([[-0.5, 0.0, 0.25, 1.0, 1.5]], np.float32)
+    np.testing.assert_array_equal(UnitRange()(values), [[0, 0, 0.25, 1, 1]])
+    np.testing.assert_array_equal(UnitRange()(values, training=True), values)
+
+
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_a_subpixel_convolution_starts_as_nearest_neighbour_upsampling(scale):
     convolution = keras.layers.Conv2D(
@@ -90,7 +96,7 @@ def test_the_nearest_subpixel_kernel_has_the_spread_of_its_base():
 
 @pytest.mark.parametrize(
     "layer",
-    [ReflectionPadding2D(3, 4), CropLike(2), PixelShuffle(2)],
+    [ReflectionPadding2D(3, 4), CropLike(2), PixelShuffle(2), UnitRange()],
     ids=lambda layer: type(layer).__name__,
 )
 def test_layers_come_back_from_their_configuration(layer):
