@@ -25,13 +25,16 @@ class Photos:
     Args:
         source: see `trainers.sources`.
         short_side: pixels; photos are resized to it, up or down.
+        smallest: None, or pixels: photos of a short side between this and `short_side` then stay as
+            they are, and smaller ones are left out as if they could not be read.
         cache_bytes: photos are kept decoded up to this much; half of the free memory by default.
         tolerated: largest share of unreadable photos.
     """
 
-    def __init__(self, source, short_side, cache_bytes=None, tolerated=0.1):
+    def __init__(self, source, short_side, cache_bytes=None, tolerated=0.1, smallest=None):
         self.source = source
         self.short_side = short_side
+        self.smallest = smallest
         self.tolerated = tolerated
         self.unreadable = {}
         self._room = available_memory() // 2 if cache_bytes is None else cache_bytes
@@ -42,7 +45,7 @@ class Photos:
         return len(self.source)
 
     def __getitem__(self, index):
-        """uint8 [H, W, 3] with the smaller of H, W = `short_side`.
+        """uint8 [H, W, 3], the smaller of H, W `short_side` or what `smallest` allows.
 
         Raises:
             UserError: too many photos could not be read.
@@ -59,8 +62,7 @@ class Photos:
         if index in self.unreadable:
             return None
         try:
-            rgb = self.source.read(index, self.short_side)
-            rgb = images.resize_short_side(rgb, self.short_side)
+            rgb = self._fitted(self.source.read(index, self.short_side), index)
         except images.ImageError as error:
             self._skip(index, error)
             return None
@@ -70,6 +72,16 @@ class Photos:
                 self._room -= photo.nbytes
                 self._cache[index] = photo
         return photo
+
+    def _fitted(self, rgb, index):
+        height, width = rgb.shape[:2]
+        if self.smallest is None or min(height, width) > self.short_side:
+            return images.resize_short_side(rgb, self.short_side)
+        if min(height, width) < self.smallest:
+            raise images.ImageError(
+                f"{self.source.name(index)} is {width} x {height} pixels, less than {self.smallest}"
+            )
+        return rgb
 
     def _skip(self, index, error):
         self.unreadable[index] = str(error)
@@ -117,10 +129,14 @@ class RandomCrops(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         try:
-            return (self.batch(self.first_step + index),)
+            return self._arguments(self.batch(self.first_step + index))
         except UserError as error:
             self.error = error  # Keras wraps what is raised here beyond recognition
             raise
+
+    def _arguments(self, batch):
+        """What Keras' `fit` wants: inputs alone, or with targets."""
+        return (batch,)
 
     def batch(self, step):
         """The batch of a step, counted from 0."""

@@ -71,6 +71,21 @@ def test_a_photo_at_its_own_size_keeps_its_pixels(source, photo_directory):
     np.testing.assert_array_equal(Photos(source, 60)[2], np.round(decoded * 255))
 
 
+def test_photos_large_enough_can_be_left_at_their_size(source):
+    photos = Photos(source, 100, smallest=50)  # all are 60 pixels high
+    assert [photo.shape for photo in map(photos.__getitem__, range(8))] == [
+        (60, 70 + i, 3) for i in range(8)
+    ]
+    assert Photos(source, 55, smallest=50)[0].shape == (55, 64, 3)
+
+
+def test_photos_too_small_to_be_left_at_their_size_are_left_out(source):
+    photos = Photos(source, 100, smallest=61, tolerated=1)
+    with pytest.raises(UserError, match="none of the 8 content images"):
+        photos[0]
+    assert photos.unreadable[0].endswith("0.jpg is 70 x 60 pixels, less than 61")
+
+
 def test_an_unreadable_photo_is_named_counted_and_replaced(photo_directory, tmp_path, caplog):
     source = with_broken_files(photo_directory, tmp_path, readable=10, broken=1)
     photos = Photos(source, 40)
