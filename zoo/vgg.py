@@ -40,7 +40,7 @@ class LossNetwork:
     """VGG-16 or VGG-19, frozen, with its preprocessing.
 
     Layers go by the papers' names: "relu2_2" is the second convolution of the second block after
-    its ReLU. Features are in the dtype policy's compute dtype.
+    its ReLU, "conv2_2" the same before it. Features are in the dtype policy's compute dtype.
 
     Args:
         architecture: "vgg16" or "vgg19".
@@ -83,16 +83,21 @@ class LossNetwork:
                 side *= 2
                 if pooling == "average":
                     layer = keras.layers.AveragePooling2D(2, name=layer.name)
+            match = re.fullmatch(r"block(\d)_conv(\d)", layer.name)
+            if match:
+                layer.activation = keras.activations.linear
             x = layer(x)
-            if match := re.fullmatch(r"block(\d)_conv(\d)", layer.name):
-                name = "relu{}_{}".format(*match.groups())
-                self._outputs[name] = x
-                self._smallest_sides[name] = side
+            if match:
+                place = "{}_{}".format(*match.groups())
+                self._outputs[f"conv{place}"] = x
+                x = keras.layers.ReLU(name=f"relu{place}")(x)
+                self._outputs[f"relu{place}"] = x
+                self._smallest_sides[place] = side
 
     @property
     def layers(self):
-        """Names of all layers that features can be taken from, shallow to deep."""
-        return tuple(self._outputs)
+        """Names of the layers that features can be taken from after a ReLU, shallow to deep."""
+        return tuple(name for name in self._outputs if name.startswith("relu"))
 
     def features(self, layers):
         """A model from [N, H, W, 3] images in [0, 1] to a dict of features, no deeper than needed.
@@ -120,7 +125,7 @@ class LossNetwork:
             UserError: a layer does not exist.
         """
         self._check(layers)
-        return max((self._smallest_sides[layer] for layer in layers), default=1)
+        return max((self._smallest_sides[_place(layer)] for layer in layers), default=1)
 
     def features_per_pixel(self, layers):
         """Numbers that all convolutions up to the deepest of these layers give, for each pixel.
@@ -132,10 +137,11 @@ class LossNetwork:
             UserError: a layer does not exist.
         """
         self._check(layers)
-        deepest = max((self.layers.index(layer) for layer in layers), default=-1)
+        places = list(self._smallest_sides)
+        deepest = max((places.index(_place(layer)) for layer in layers), default=-1)
         return sum(
-            self._outputs[layer].shape[-1] / self._smallest_sides[layer] ** 2
-            for layer in self.layers[: deepest + 1]
+            self._outputs[f"relu{place}"].shape[-1] / self._smallest_sides[place] ** 2
+            for place in places[: deepest + 1]
         )
 
     def _check(self, layers):
@@ -144,3 +150,8 @@ class LossNetwork:
                 raise UserError(
                     f"{self.architecture} has no layer {layer!r}; it has {', '.join(self.layers)}"
                 )
+
+
+def _place(layer):
+    """Block and convolution: "2_2" of "relu2_2" and of "conv2_2"."""
+    return layer[4:]

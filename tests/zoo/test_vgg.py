@@ -92,6 +92,17 @@ def test_features_are_those_after_the_relu_and_before_the_pooling(vgg16):
         assert np.max(maps) > 0
 
 
+def test_features_can_be_those_before_the_relu(vgg16):
+    photo = sample_photo()[None, :32, :32]
+    features = vgg16.features(["conv2_2", "relu2_2"])(photo)
+    before, after = np.array(features["conv2_2"]), np.array(features["relu2_2"])
+    assert before.min() < 0
+    np.testing.assert_array_equal(np.maximum(before, 0), after)
+    assert len(convolutions(vgg16.features(["conv2_2"]))) == 4
+    assert vgg16.smallest_side(["conv2_2"]) == 2
+    assert vgg16.features_per_pixel(["conv2_2"]) == vgg16.features_per_pixel(["relu2_2"])
+
+
 def test_features_have_the_policys_compute_dtype():
     keras.config.set_dtype_policy("mixed_bfloat16")
     features = LossNetwork("vgg16", weights=None).features(["relu1_1"])
