@@ -81,16 +81,18 @@ class Report(keras.callbacks.Callback):
         run: the run's directory.
         first_step: steps done before this start; rows of steps that were lost are dropped.
         preview_images: float32 [H, W, 3] arrays in [0, 1] to show the network on, each at its size.
+        originals: what its outputs should be, to show below them; none if nobody knows.
 
     Raises:
         UserError: the network's outputs are not finite; nothing is saved then.
     """
 
-    def __init__(self, run, first_step, preview_images):
+    def __init__(self, run, first_step, preview_images, originals=()):
         super().__init__()
         self.run = Path(run)
         self.step = first_step
         self.preview_images = preview_images
+        self.originals = originals
         self.table = LossTable(self.run / "log.csv", first_step)
 
     def on_train_begin(self, logs=None):
@@ -120,8 +122,14 @@ class Report(keras.callbacks.Callback):
         # The loss that StopOnNaN saw is that of the weights before this step.
         if not all(np.isfinite(output).all() for output in outputs):
             raise _not_finite("the network gives NaN", self.step)
-        labels = ["photo"] * len(outputs) + [f"step {self.step}"] * len(outputs)
-        sheet = contact_sheet([*self.preview_images, *outputs], labels, columns=len(outputs))
+        rows = {
+            "photo": self.preview_images,
+            f"step {self.step}": outputs,
+            "original": self.originals,
+        }
+        labels = [label for label, row in rows.items() for _ in row]
+        pictures = [picture for row in rows.values() for picture in row]
+        sheet = contact_sheet(pictures, labels, columns=len(outputs))
         images.write(sheet, self.run / "previews" / f"step-{self.step:08d}.png")
         return np.asarray(sheet)
 

@@ -6,28 +6,23 @@ The same command again goes on from the last checkpoint. BUILD.md tells time and
 """
 
 import dataclasses
-import warnings
-from pathlib import Path
 
 import keras
-from absl import flags, logging
+from absl import flags
 
-from trainers import checkpoints, loss_network_flags
+from trainers import fitting, fitting_flags, loss_network_flags
 from trainers.calibration import calibrated_style_weight
-from trainers.callbacks import Progress, Report, StopOnNaN
+from trainers.callbacks import Report
 from trainers.content import Photos, RandomCrops
-from trainers.hardware import default_dtype_policy, environment
 from trainers.perceptual import PerceptualTrainer
 from trainers.sources import open_source
-from zoo import criterion, images, program, runs
-from zoo.errors import UserError
+from zoo import criterion, images, program
 from zoo.networks import NETWORKS, StyleNetwork
 from zoo.vgg import LossNetwork
 
 # Photos are kept a little larger than the crops, so that crops differ from epoch to epoch.
 PHOTO_MARGIN = 1.15
 CALIBRATION_BATCHES = 4
-FINAL_LEARNING_RATE = 0.02  # of the first; the schedule is a cosine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +66,8 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
         UserError: an input cannot be used, the directory holds a run with other settings, or
             the loss was not finite.
     """
-    keras.utils.set_random_seed(settings.seed)
-    keras.config.set_dtype_policy(settings.dtype_policy)
-    _check_settings_unchanged(settings, output)
-    first_step, checkpoint = runs.latest_checkpoint(output)
+    first_step = fitting.begin(settings, output)
     if first_step >= settings.steps:
-        print(f"{output}: all {settings.steps} steps are done already")
         return
 
     photos = Photos(open_source(settings.content), round(PHOTO_MARGIN * settings.image_size))
@@ -103,10 +94,15 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     painting = images.resize_short_side(images.read(settings.style_image).rgb, settings.style_size)
     style_targets = loss.style_targets(painting[None])
 
-    record = _start_record(settings, output, loss, style_targets, batches)
+    record = fitting.start_record(
+        "style",
+        settings,
+        output,
+        lambda: {"style_weight": _style_weight(settings, loss, style_targets, batches)},
+    )
     network = StyleNetwork(**NETWORKS[settings.network], width=settings.width)
-    if settings.init_from and not checkpoint:
-        _load_weights(network, settings.init_from)
+    if settings.init_from and not first_step:
+        fitting.load_weights(network, settings.init_from)
     trainer = PerceptualTrainer(
         network,
         loss,
@@ -119,96 +115,19 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
         },
         (settings.batch_size, settings.image_size, settings.image_size, 3),
     )
-    trainer.compile(
-        keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(
-                settings.learning_rate, settings.steps, alpha=FINAL_LEARNING_RATE
-            )
-        )
+    report = Report(output, first_step, previews)
+    fitting.fit(trainer, batches, report, settings.learning_rate, checkpoint_interval)
+
+
+def _style_weight(settings, loss, style_targets, batches):
+    if settings.style_weight is not None:
+        return settings.style_weight
+    photos = keras.ops.concatenate([batches.batch(step) for step in range(CALIBRATION_BATCHES)])
+    weight = calibrated_style_weight(
+        loss, style_targets, photos, settings.content_weight, settings.style_balance
     )
-    if checkpoint:
-        trainer.optimizer.build(trainer.network.trainable_variables)
-        checkpoints.restore(checkpoint, trainer.network, trainer.optimizer)
-        print(f"{output}: going on after step {first_step} of {settings.steps}")
-    progress = Progress(settings.steps, first_step, settings.batch_size)
-    try:
-        trainer.fit(
-            batches,
-            epochs=-(-(settings.steps - first_step) // checkpoint_interval),
-            steps_per_epoch=checkpoint_interval,
-            shuffle=False,  # the batches know their order
-            verbose=0,
-            callbacks=[
-                StopOnNaN(first_step),
-                progress,
-                Report(output, first_step, previews),
-            ],
-        )
-    except Exception:
-        if batches.error:
-            raise batches.error from None
-        raise
-    finally:
-        progress.on_train_end()  # Keras does not call it after an error
-    if photos.unreadable:
-        logging.warning("%d content images were skipped", len(photos.unreadable))
-    print(f"{output}: {settings.steps} steps done; python -m zoo.export --run={output} ...")
-
-
-def _check_settings_unchanged(settings, output):
-    if not (Path(output) / "run.json").exists():
-        return
-    before = runs.read_record(output)["settings"]
-    now = dataclasses.asdict(settings)
-    # More steps are a longer run of the same kind.
-    changed = [name for name in now if name != "steps" and before.get(name) != now[name]]
-    if changed:
-        raise UserError(
-            f"{output} holds a run with other settings: "
-            + ", ".join(f"{name} was {before.get(name)!r}, now {now[name]!r}" for name in changed)
-            + ". Give another --output, or the settings of before."
-        )
-
-
-def _load_weights(network, run):
-    step, checkpoint = runs.latest_checkpoint(run)
-    if checkpoint is None:
-        raise UserError(f"--init_from: {run} has no checkpoint")
-    try:
-        with warnings.catch_warnings(action="ignore"):  # one for each layer, before the error
-            network.load_weights(checkpoint / runs.NETWORK)
-    except ValueError as error:
-        raise UserError(f"--init_from: {run} trained a network of another shape") from error
-    print(f"starting from the network of {run}, step {step}")
-
-
-def _start_record(settings, output, loss, style_targets, batches):
-    """run.json of a new start; what was calibrated at the first one stays."""
-    try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output: cannot make {output}: {error.strerror}") from error
-    if (Path(output) / "run.json").exists():
-        calibrated = runs.read_record(output)["calibrated"]
-    else:
-        style_weight = settings.style_weight
-        if style_weight is None:
-            photos = keras.ops.concatenate(
-                [batches.batch(step) for step in range(CALIBRATION_BATCHES)]
-            )
-            style_weight = calibrated_style_weight(
-                loss, style_targets, photos, settings.content_weight, settings.style_balance
-            )
-            print(f"style weight calibrated to {style_weight:.4g}")
-        calibrated = {"style_weight": style_weight}
-    record = {
-        "kind": "style",
-        "settings": dataclasses.asdict(settings),
-        "calibrated": calibrated,
-        "environment": environment(),
-    }
-    runs.write_record(output, record)
-    return record
+    print(f"style weight calibrated to {weight:.4g}")
+    return weight
 
 
 # --- Flags ---
@@ -217,17 +136,7 @@ def _start_record(settings, output, loss, style_targets, batches):
 def define_flags():
     """The program's flags; their names are the fields of `StyleSettings`."""
     flags.DEFINE_string("style_image", None, "The painting: an image file.", required=True)
-    flags.DEFINE_string(
-        "content",
-        None,
-        "Photos to train on: a directory, a glob, or tfds:NAME[:SPLIT], NAME a TensorFlow Datasets "
-        "name or the directory of a prepared dataset with an 'image' feature.",
-        required=True,
-    )
-    flags.DEFINE_string(
-        "output", None, "The run's directory, for instance runs/NAME.", required=True
-    )
-    flags.DEFINE_integer("steps", 8000, "Training steps.", lower_bound=1)
+    fitting_flags.define(steps=8000, learning_rate=1e-3)
     flags.DEFINE_integer(
         "batch_size",
         1,
@@ -267,14 +176,6 @@ def define_flags():
     )
     for name in ("content_layers", "style_layers"):
         flags.register_validator(name, bool, "give at least one layer")
-    flags.DEFINE_float("learning_rate", 1e-3, "Adam's at the start; a cosine takes it down.", 0)
-    flags.DEFINE_integer("seed", 0, "Of the initial weights and of the crops.", lower_bound=0)
-    flags.DEFINE_enum(
-        "dtype_policy",
-        None,
-        ["float32", "mixed_bfloat16"],
-        "Arithmetic; mixed_bfloat16 where the hardware has it if not given.",
-    )
     loss_network_flags.define(has_pooling=False)
     flags.DEFINE_enum("network", "quarter", list(NETWORKS), "Architecture to train.")
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
@@ -284,19 +185,17 @@ def define_flags():
         "Directory of another painting's run, of the same network: start from its weights, which "
         "saves most of the way.",
     )
-    flags.DEFINE_list("preview_images", [], "Photos to show on the way; content photos if empty.")
-    flags.DEFINE_integer(
-        "checkpoint_interval", 200, "Steps between checkpoints, log rows and previews.", 1
-    )
+
+
+def settings_from(values):
+    """The `StyleSettings` of flag values, a dict."""
+    return fitting.settings_from(StyleSettings, values)
 
 
 def main(argv):
     """Run the program; see the module's docstring."""
     values = flags.FLAGS.flag_values_dict()
-    fields = [field.name for field in dataclasses.fields(StyleSettings)]
-    settings = StyleSettings(**{name: values[name] for name in fields})
-    if settings.dtype_policy is None:
-        settings = dataclasses.replace(settings, dtype_policy=default_dtype_policy())
+    settings = settings_from(values)
     train(settings, values["output"], values["checkpoint_interval"], values["preview_images"])
 
 
