@@ -49,6 +49,7 @@ def running_server(models, directory):
     port = _free_port()
     command = [sys.executable, "-m", "serving.server"]
     command += [f"--model_config_file={config.resolve()}", f"--port={port}"]
+    command += ["--max_num_load_retries=0"]  # a broken model is told at once
     log = directory / "server.log"
     with log.open("w") as file:
         server = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)

@@ -1,9 +1,10 @@
-"""A small stand-in for tensorflow_model_server, for development and tests.
+"""A small stand-in for tensorflow_model_server, for development, demos and tests.
 
-    python -m serving.server --model_config_file=models.config --port=8500
+    python -m serving.server --model_config_file=models.config --port=8500 --rest_api_port=8501
 
-It takes the same models.config, serves the same gRPC calls in the same words, and runs the models
-with TensorFlow's Python package. SIGTERM and Ctrl-C let running calls finish.
+It takes the same flags and files, and answers the same calls in the same words; docs/serving.md
+tells what differs and why. It listens on this machine only, unless --listen_address says otherwise.
+SIGTERM and Ctrl-C let running calls finish. In production use the real one.
 """
 
 import os
@@ -13,8 +14,8 @@ import threading
 
 from absl import flags
 
-from serving.embedded import model_config, services, status
-from serving.embedded.servables import Manager
+from serving.embedded import status
+from serving.embedded.server import Server
 from zoo import program
 
 # How long calls that run may go on after SIGTERM, in seconds.
@@ -26,161 +27,171 @@ EXIT_START_FAILED = 255
 # Flags of tensorflow_model_server that command lines may carry and that do nothing here.
 _IGNORED_FLAGS = frozenset(
     (
-        "allow_version_labels_for_unavailable_models",
-        "batching_parameters_file",
-        "enable_batching",
-        "enable_grpc_healthcheck_service",
-        "enable_per_model_batching_parameters",
         "enable_profiler",
         "enable_signature_method_name_check",
         "flush_filesystem_caches",
-        "grpc_channel_arguments",
-        "grpc_socket_path",
-        "load_retry_interval_micros",
-        "max_num_load_retries",
         "mixed_precision",
-        "model_config_file_poll_wait_seconds",
-        "monitoring_config_file",
         "num_load_threads",
-        "num_request_iterations_for_warmup",
         "num_unload_threads",
         "per_process_gpu_memory_fraction",
         "platform_config_file",
         "prefer_tflite_model",
-        "rest_api_enable_cors_support",
-        "rest_api_num_threads",
-        "rest_api_port",
-        "rest_api_timeout_in_ms",
-        "saved_model_tags",
-        "ssl_config_file",
-        "tensorflow_inter_op_parallelism",
-        "tensorflow_intra_op_parallelism",
         "tensorflow_session_config_file",
-        "tensorflow_session_parallelism",
         "thread_pool_factory_config_file",
         "xla_cpu_compilation_enabled",
         "xla_gpu_compilation_enabled",
     )
 )
+_THREADS = 4 * (os.cpu_count() or 1)
 
 
-def configured_models(config_file, name, base_path):
-    """The models that the flags ask for, as a list of `ModelConfig`; the file goes first.
+def define_flags(flag_values=flags.FLAGS):
+    """The program's flags, named as tensorflow_model_server's; two at the end are its own."""
 
-    Raises:
-        StatusError: INVALID_ARGUMENT or NOT_FOUND.
-    """
-    if config_file:
-        return model_config.read(config_file)
-    if base_path:
-        return [model_config.ModelConfig(name, base_path)]
-    raise status.invalid_argument(
-        "Both server_options.model_base_path and server_options.model_config_file are empty!"
+    def string(name, default, text):
+        flags.DEFINE_string(name, default, text, flag_values=flag_values)
+
+    def boolean(name, default, text):
+        flags.DEFINE_boolean(name, default, text, flag_values=flag_values)
+
+    def integer(name, default, text, lower=0, upper=None):
+        flags.DEFINE_integer(name, default, text, lower, upper, flag_values=flag_values)
+
+    def seconds(name, default, text):
+        flags.DEFINE_float(name, default, text, 0, flag_values=flag_values)
+
+    # Where it listens.
+    integer("port", 8500, "Port for gRPC; 0 for none.", upper=65535)
+    string("grpc_socket_path", "", "UNIX socket for gRPC as well.")
+    integer("rest_api_port", 0, "Port for REST and metrics; 0 for none.", upper=65535)
+    integer("grpc_max_threads", _THREADS, "gRPC calls at once; further ones are refused.", 1)
+    integer("rest_api_num_threads", _THREADS, "REST calls at once; further ones wait.", 1)
+    integer("rest_api_timeout_in_ms", 30000, "Milliseconds after which REST answers 504.", 1)
+    boolean("rest_api_enable_cors_support", False, "Let pages of other origins call REST.")
+    string("grpc_channel_arguments", "", "Options of gRPC, as NAME=VALUE,...")
+    string("ssl_config_file", "", "Text file with an SSLConfig: gRPC by TLS.")
+    boolean("enable_grpc_healthcheck_service", False, "Serve grpc.health.v1.Health.")
+    string("monitoring_config_file", "", "Text file with a MonitoringConfig: metrics by REST.")
+
+    # What it serves.
+    string("model_config_file", "", "Text file with a ModelServerConfig: the models to serve.")
+    seconds("model_config_file_poll_wait_seconds", 0, "Between two reads of it; 0 reads it once.")
+    string("model_name", "default", "The only model's name; not used with --model_config_file.")
+    string("model_base_path", "", "Absolute path of the only model's folder of versions.")
+    seconds("file_system_poll_wait_seconds", 1, "Between two looks for versions; 0 looks once.")
+    boolean(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "Let a new label name a version that is not loaded yet, as at the start.",
     )
+    string("saved_model_tags", "serve", "Tags of the graph to load, separated by commas.")
+    integer("max_num_load_retries", 5, "Further attempts at a version that does not load.")
+    integer("load_retry_interval_micros", 60_000_000, "Microseconds between two attempts.")
+    boolean("enable_model_warmup", True, "Replay a version's warm-up requests before it serves.")
+    integer("num_request_iterations_for_warmup", 1, "How often each of them is replayed.")
 
-
-def _serve(options):
-    models = configured_models(
-        options.model_config_file, options.model_name, options.model_base_path
+    # How it runs them.
+    boolean("enable_batching", False, "Run calls of several callers together.")
+    string("batching_parameters_file", "", "Text file with BatchingParameters.")
+    boolean(
+        "enable_per_model_batching_parameters",
+        False,
+        "Batch the versions that hold a batching_params.pbtxt, by that file, and no others.",
     )
-    if not options.port:
-        raise status.invalid_argument(
-            "At least one of server_options.grpc_port or server_options.grpc_socket_path "
-            "must be set."
-        )
-    manager = Manager(models, options.file_system_poll_wait_seconds, options.enable_model_warmup)
-    stopped = threading.Event()
-
-    def stop(signum, frame):
-        manager.stop()
-        stopped.set()
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, stop)
-
-    if not manager.load():
-        return
-    server, port = services.start(
-        manager,
-        f"0.0.0.0:{options.port}",
-        options.grpc_max_threads,
-        options.enable_serialization_as_tensor_content,
-    )
-    served = ", ".join(
-        f"{name}/{number}"
-        for name, model in manager.models.items()
-        for number in sorted(model.available())
-    )
-    print(f"Serving {served or 'no models'} by gRPC on port {port}.", flush=True)
-    stopped.wait()
-    server.stop(GRACE_SECONDS).wait()
-
-
-def main(argv):
-    """Serve until SIGTERM or Ctrl-C; returns the exit code."""
-    try:
-        _serve(flags.FLAGS)
-    except status.StatusError as error:
-        print(f"Failed to start server. Error: {error}", file=sys.stderr)
-        return EXIT_START_FAILED
-
-
-def define_flags():
-    """The program's flags, named as tensorflow_model_server's."""
-    flags.DEFINE_integer("port", 8500, "Port for gRPC, on every interface.", 0, 65535)
-    flags.DEFINE_string(
-        "model_config_file",
-        "",
-        "Text file with a ModelServerConfig that lists the models to serve.",
-    )
-    flags.DEFINE_string(
-        "model_name", "default", "Name of the only model; not used with --model_config_file."
-    )
-    flags.DEFINE_string(
-        "model_base_path",
-        "",
-        "Absolute path of the only model's folder of versions; not used with --model_config_file.",
-    )
-    flags.DEFINE_float(
-        "file_system_poll_wait_seconds",
-        1.0,
-        "Seconds between two looks for new versions; 0 looks only once.",
-        lower_bound=0,
-    )
-    flags.DEFINE_integer(
-        "grpc_max_threads",
-        4 * (os.cpu_count() or 1),
-        "Calls that may run at once; further ones are refused with RESOURCE_EXHAUSTED.",
-        lower_bound=1,
-    )
-    flags.DEFINE_boolean(
-        "enable_model_warmup",
-        True,
-        "Replay assets.extra/tf_serving_warmup_requests before a version becomes available.",
-    )
-    flags.DEFINE_boolean(
+    boolean(
         "enable_serialization_as_tensor_content",
         False,
         "Send answers as tensor_content, not as float_val, string_val and so on.",
     )
+    integer("tensorflow_session_parallelism", 0, "TensorFlow's threads; 0 leaves it to it.")
+    integer("tensorflow_intra_op_parallelism", 0, "The same, within an operation.")
+    integer("tensorflow_inter_op_parallelism", 0, "The same, for operations side by side.")
+
+    # Not the real server's.
+    string("listen_address", "127.0.0.1", "IP address to listen on; 0.0.0.0 is every interface.")
+    boolean(
+        "imitate_faults",
+        False,
+        "Do as the real server does where it harms callers: calls of a batch fail together, an "
+        "empty batch waits for ever, and so does a reload that names a missing folder.",
+    )
 
 
-def _drop_ignored_flags():
+def parse(arguments):
+    """The options of a command line, without the program's name."""
+    options = flags.FlagValues()
+    define_flags(options)
+    options(["serving.server", *_without_ignored(arguments)])
+    return options
+
+
+def start(options):
+    """A running `serving.embedded.server.Server`.
+
+    Raises:
+        StatusError: it could not start.
+    """
+    server = Server(options)
+    server.start()
+    return server
+
+
+def run(options, errors=None):
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        options: of `parse`, or absl's own flags.
+        errors: file for the reason why it could not start; stderr if None.
+
+    Returns:
+        The exit code, None for success.
+    """
+    try:
+        _serve(options)
+    except status.StatusError as error:
+        print(f"Failed to start server. Error: {error}", file=errors or sys.stderr)
+        return EXIT_START_FAILED
+    return None
+
+
+def _serve(options):
+    server = Server(options)
+    stopped = threading.Event()
+
+    def stop(signum, frame):
+        server.stop_loading()
+        stopped.set()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, stop)
+    served = server.start()
+    if served:
+        print(served, flush=True)
+        stopped.wait()
+        server.stop(GRACE_SECONDS)
+
+
+def main(argv):
+    """Run the program; returns the exit code."""
+    return run(flags.FLAGS)
+
+
+def _without_ignored(arguments):
     kept = []
-    for argument in sys.argv:
-        if argument.lstrip("-").partition("=")[0] in _IGNORED_FLAGS and argument.startswith("-"):
+    for argument in arguments:
+        if argument.startswith("-") and argument.lstrip("-").partition("=")[0] in _IGNORED_FLAGS:
             print(
                 f"serving.server: {argument} has no effect: this server cannot do that.",
                 file=sys.stderr,
             )
         else:
             kept.append(argument)
-    sys.argv = kept
+    return kept
 
 
 def cli():
     """Run as a program."""
-    _drop_ignored_flags()
+    sys.argv = _without_ignored(sys.argv)
     define_flags()
     program.run(main, "serving.server", only_flags=True)
 

@@ -4,11 +4,9 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from absl import logging
-from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.embedded import status
+from serving.embedded import status, text_file
 
 
 @dataclass(frozen=True)
@@ -70,23 +68,12 @@ def read(path):
         StatusError: NOT_FOUND without such a file; INVALID_ARGUMENT for one that does not parse
             (the log tells the line) or breaks a rule.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except OSError as error:
-        raise status.not_found(f"{path}; {error.strerror}") from error
-    return parse(text, path)
+    return from_proto(text_file.read(path, model_server_config_pb2.ModelServerConfig()))
 
 
 def parse(text, path):
     """As `read`, of text; `path` is for the message only."""
-    config = model_server_config_pb2.ModelServerConfig()
-    try:
-        text_format.Parse(text, config)
-    except text_format.ParseError as error:
-        logging.error("%s: %s", path, error)
-        raise status.invalid_argument(f"Invalid protobuf file: '{path}'") from error
-    return from_proto(config)
+    return from_proto(text_file.parse(text, model_server_config_pb2.ModelServerConfig(), path))
 
 
 def from_proto(config):

@@ -4,18 +4,20 @@ The order is that of tensorflow_model_server: model and version (`servables`), s
 inputs, their names and tensors, output filter, dtypes, and last whatever the graph itself checks.
 """
 
+import time
+
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-from serving.embedded import status, tensor_codec
+from serving.embedded import metrics, status, tensor_codec
 
-_DEFAULT_SIGNATURE = "serving_default"
+DEFAULT_SIGNATURE = "serving_default"
 
 
 def predict(manager, request, as_content=False):
     """Answer a `PredictRequest`.
 
     Args:
-        manager: the `servables.Manager` to ask for the model.
+        manager: the `Manager` to ask for the model.
         request: `PredictRequest`.
         as_content: whether tensors are sent as tensor_content.
 
@@ -25,18 +27,38 @@ def predict(manager, request, as_content=False):
     Raises:
         StatusError: in tensorflow_model_server's codes and words.
     """
+    name = request.model_spec.name
+    with metrics.request(name, "GRPC"):
+        version, outputs = call(manager, request)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = name
+        response.model_spec.version.value = version
+        response.model_spec.signature_name = _signature_name(request)
+        for alias, tensor in outputs.items():
+            response.outputs[alias].CopyFrom(tensor_codec.encode(tensor, as_content))
+        return response
+
+
+def call(manager, request):
+    """Run what a `PredictRequest` asks for.
+
+    Returns:
+        (version number, tensor by alias).
+
+    Raises:
+        StatusError: as `predict`.
+    """
     version, model = manager.find(_model_spec(request))
-    response = predict_pb2.PredictResponse()
-    response.model_spec.name = request.model_spec.name
-    response.model_spec.version.value = version
-    response.model_spec.signature_name = _signature_name(request)
-    for alias, tensor in run(model, request).items():
-        response.outputs[alias].CopyFrom(tensor_codec.encode(tensor, as_content))
-    return response
+    started = time.monotonic()
+    outputs = run(model, request)
+    metrics.RUNTIME_LATENCY.labels(request.model_spec.name, "Predict", "TF1").observe(
+        metrics.microseconds_since(started)
+    )
+    return version, outputs
 
 
 def run(model, request):
-    """Run what a `PredictRequest` asks for on this `SavedModel`, whatever model it names.
+    """Run what a `PredictRequest` asks for on this loaded model, whatever model it names.
 
     Returns:
         Tensor by alias: those of output_filter, or all.
@@ -51,8 +73,8 @@ def run(model, request):
     _check_input_count(signature, request.inputs)
     inputs = _input_tensors(signature, request.inputs)
     _check_output_filter(signature, request.output_filter)
-    outputs = model.run(signature_name, inputs)
-    return {alias: outputs[alias] for alias in request.output_filter or outputs}
+    outputs = list(request.output_filter) or sorted(signature.outputs)
+    return model.run(signature_name, inputs, outputs)
 
 
 def get_model_metadata(manager, request):
@@ -85,7 +107,7 @@ def _model_spec(request):
 
 
 def _signature_name(request):
-    return request.model_spec.signature_name or _DEFAULT_SIGNATURE
+    return request.model_spec.signature_name or DEFAULT_SIGNATURE
 
 
 def _braces(names):

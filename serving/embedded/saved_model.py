@@ -5,9 +5,7 @@ import os
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from serving.embedded import status
-
-_TAG = "serve"
+from serving.embedded import status, tensor_codec
 
 
 class SavedModel:
@@ -17,19 +15,20 @@ class SavedModel:
         signature_defs: `SignatureDef` by name, the exporter's `__saved_model_init_op` included.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, tags=("serve",)):
         """Load it.
 
         Args:
             path: the version folder, which holds saved_model.pb.
+            tags: of the graph to load.
 
         Raises:
             StatusError: whatever is wrong with it.
         """
-        self.signature_defs = _signature_defs(path)
+        self.signature_defs = _signature_defs(path, set(tags))
         try:
             # The object owns the variables: a signature alone would lose them.
-            self._loaded = tf.saved_model.load(path, tags=[_TAG])
+            self._loaded = tf.saved_model.load(path, tags=list(tags))
         except tf.errors.OpError as error:
             raise status.from_tensorflow(error) from error
         except Exception as error:
@@ -41,25 +40,27 @@ class SavedModel:
     def can_run(self, signature_name):
         return signature_name in self._loaded.signatures
 
-    def run(self, signature_name, inputs):
+    def run(self, signature_name, inputs, outputs):
         """Call a signature.
 
         Args:
             signature_name: one that `can_run`.
             inputs: tensor by alias, for every input of the signature. Shapes are left to the
                 graph, as TensorFlow Serving does.
+            outputs: aliases of the wanted outputs.
 
         Returns:
-            Tensor by alias, all outputs.
+            Tensor by alias, the wanted ones.
 
         Raises:
             StatusError: the code and words of TensorFlow.
         """
         self._check_dtypes(self.signature_defs[signature_name].inputs, inputs)
         try:
-            return self._loaded.signatures[signature_name](**inputs)
+            answers = self._loaded.signatures[signature_name](**inputs)
         except tf.errors.OpError as error:
             raise status.from_tensorflow(error) from error
+        return {alias: answers[alias] for alias in outputs}
 
     @staticmethod
     def _check_dtypes(infos, inputs):
@@ -69,16 +70,12 @@ class SavedModel:
             expected, given = tf.dtypes.as_dtype(infos[alias].dtype), inputs[alias].dtype
             if given != expected:
                 raise status.invalid_argument(
-                    f"Expects arg[{i}] to be {_cpp_name(expected)} "
-                    f"but {_cpp_name(given)} is provided"
+                    f"Expects arg[{i}] to be {tensor_codec.type_name(expected)} "
+                    f"but {tensor_codec.type_name(given)} is provided"
                 )
 
 
-def _cpp_name(dtype):
-    return {tf.float32: "float", tf.float64: "double", tf.float16: "half"}.get(dtype, dtype.name)
-
-
-def _signature_defs(path):
+def _signature_defs(path, tags):
     file = os.path.join(path, "saved_model.pb")
     if not tf.io.gfile.exists(file):
         raise status.not_found(
@@ -91,8 +88,9 @@ def _signature_defs(path):
     except Exception as error:  # protobuf's DecodeError, or whatever the file system says
         raise status.failed_precondition(f"Cannot read {file}: {error}") from error
     for graph in model.meta_graphs:
-        if _TAG in graph.meta_info_def.tags:
+        if tags == set(graph.meta_info_def.tags):
             return dict(graph.signature_def)
     raise status.not_found(
-        f"Could not find meta graph def matching supplied tags: {{ {_TAG} }} in {file}"
+        "Could not find meta graph def matching supplied tags: "
+        f"{{ {' '.join(sorted(tags))} }} in {file}"
     )

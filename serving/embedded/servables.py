@@ -1,19 +1,19 @@
-"""Which versions of which models are loaded: versions on disk, their states, hot loading."""
+"""The versions of one model: those on disk, their states, loading and unloading."""
 
 import os
 import re
-import threading
+import time
 from dataclasses import dataclass
 
-import grpc
 import tensorflow as tf
 from absl import logging
 from tensorflow_serving.apis import get_model_status_pb2
 
-from serving.embedded import status, warmup
-from serving.embedded.saved_model import SavedModel
+from serving.embedded import status
 
 State = get_model_status_pb2.ModelVersionStatus.State
+
+_VERSION_FOLDER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -22,76 +22,114 @@ class Version:
 
     Attributes:
         state: `ModelVersionStatus.State`; END after unloading and after a failed load.
-        model: the `SavedModel` while AVAILABLE. A call that runs holds its own reference, so
+        model: the loaded model while AVAILABLE. A call that runs holds its own reference, so
             unloading never cuts it short.
         error: the `StatusError` of a failed load. It stays: a version is repaired by publishing
             it under a new number.
+        attempts: how many loads have failed.
+        retry_at: `time.monotonic` of the next attempt, while LOADING.
     """
 
     number: int
-    path: str
     state: int
-    model: SavedModel | None = None
+    model: object = None
     error: status.StatusError | None = None
+    attempts: int = 0
+    retry_at: float = 0.0
 
 
 class ServedModel:
-    """One configured model and all versions of it that have been seen.
+    """One model and all versions of it that have been seen.
 
     `poll` is for one thread at a time; anybody may read `versions` meanwhile, because each change
     replaces the whole dictionary.
 
     Attributes:
-        config: its `ModelConfig`.
-        versions: `Version` by number.
+        config: its `ModelConfig`, or None once it is served no more.
+        versions: `Version` by number; unloaded ones stay, as END.
     """
 
-    def __init__(self, config, warm_up=True):
+    def __init__(self, config, loader, max_retries=0, retry_seconds=60.0, on_change=lambda: None):
+        """Nothing is loaded yet.
+
+        Args:
+            config: `ModelConfig`.
+            loader: `loader.Loader`.
+            max_retries: further attempts at a version that does not load.
+            retry_seconds: between two attempts.
+            on_change: called after each change of a version.
+        """
         self.config = config
         self.versions = {}
-        self._warm_up = warm_up
+        self._loader = loader
+        self._max_retries = max_retries
+        self._retry_seconds = retry_seconds
+        self._on_change = on_change
+        # The last poll's configuration and what its policy chose.
+        self._polled = (None, set())
         self._complaint = None
 
     def available(self):
         """The AVAILABLE versions by number."""
         return {n: v for n, v in self.versions.items() if v.state == State.AVAILABLE}
 
+    def failures(self):
+        """The versions that the present configuration wants, if none of them could be loaded."""
+        config, wanted = self._polled
+        if config is not self.config:
+            return []
+        versions = [self.versions[number] for number in sorted(wanted) if number in self.versions]
+        is_broken = len(versions) == len(wanted) and all(version.error for version in versions)
+        return versions if is_broken else []
+
     def poll(self):
         """Look at the disk; load what the policy wants, unload what it no longer wants.
 
         A new version loads before the old one goes (TensorFlow Serving's
         AvailabilityPreservingPolicy), so both are in memory for a moment. While the base path is
-        missing or empty everything stays as it is.
+        missing or empty everything stays as it is. Without a configuration everything goes.
         """
-        paths = self._paths_on_disk()
-        wanted = self.config.policy.choose(paths)
-        if not wanted:
+        config = self.config
+        paths = self._paths_on_disk(config) if config else {}
+        wanted = config.policy.choose(paths) if config else set()
+        if config and not wanted:
             return
+        self._polled = (config, wanted)
+        self._give_up_attempts(wanted)
         while True:
-            available = self.available()
-            unwanted = sorted(available.keys() - wanted)
-            new = [n for n in sorted(wanted - available.keys()) if not self._failed(n)]
-            if unwanted and (available.keys() & wanted or len(unwanted) > 1):
+            available = self.available().keys()
+            unwanted = sorted(available - wanted)
+            new = [number for number in sorted(wanted - available) if self._may_load(number)]
+            if unwanted and (not wanted or available & wanted or len(unwanted) > 1):
                 self._unload(unwanted[0])
             elif new:
                 self._load(new[-1], paths[new[-1]])
             else:
                 return
 
-    def _paths_on_disk(self):
-        name, base_path = self.config.name, self.config.base_path
+    def missing(self, config):
+        """Why `config` could serve no version at present, or None."""
+        return None if config.policy.choose(self._paths_on_disk(config)) else self._complaint
+
+    def _paths_on_disk(self, config):
+        name, base_path = config.name, config.base_path
         try:
             children = sorted(child.rstrip("/") for child in tf.io.gfile.listdir(base_path))
         except tf.errors.OpError as error:
             self._complain(f"Could not find base path {base_path} for servable {name}: {error}")
             return {}
-        paths = {int(c): os.path.join(base_path, c) for c in children if re.fullmatch("[0-9]+", c)}
-        self._complain(
-            None
-            if paths
-            else f"No versions of servable {name} found under base path {base_path}. Did you "
-            "forget to name your leaf directory as a number (eg. '/1/')?"
-        )
+        paths = {
+            int(child): os.path.join(base_path, child)
+            for child in children
+            if _VERSION_FOLDER.fullmatch(child)
+        }
+        if not config.policy.choose(paths):
+            self._complain(
+                f"No versions of servable {name} found under base path {base_path}. Did you "
+                "forget to name your leaf directory as a number (eg. '/1/')?"
+            )
+        else:
+            self._complain(None)
         return paths
 
     def _complain(self, complaint):
@@ -99,151 +137,41 @@ class ServedModel:
             logging.warning("%s", complaint)
         self._complaint = complaint
 
-    def _failed(self, number):
-        return number in self.versions and self.versions[number].error is not None
+    def _may_load(self, number):
+        version = self.versions.get(number)
+        if version is None:
+            return True
+        if version.state == State.LOADING:
+            return time.monotonic() >= version.retry_at
+        return version.error is None
+
+    def _give_up_attempts(self, wanted):
+        for number, version in self.versions.items():
+            if version.state == State.LOADING and number not in wanted:
+                self._put(Version(number, State.END))
 
     def _put(self, version):
         self.versions = {**self.versions, version.number: version}
+        self._on_change()
 
     def _load(self, number, path):
-        self._put(Version(number, path, State.LOADING))
+        before = self.versions.get(number)
+        attempts = before.attempts if before and before.state == State.LOADING else 0
+        self._put(Version(number, State.LOADING, attempts=attempts))
         try:
-            model = SavedModel(path)
-            if self._warm_up:
-                warmup.replay(model, path)
+            model = self._loader.load(path)
         except status.StatusError as error:
-            logging.error("Model %s version %d: %s", self.config.name, number, error)
-            self._put(Version(number, path, State.END, error=error))
+            name = self.config.name if self.config else ""
+            logging.error("Model %s version %d: %s", name, number, error)
+            self._put(self._failed(number, attempts + 1, error))
         else:
-            logging.info("Model %s version %d is available.", self.config.name, number)
-            self._put(Version(number, path, State.AVAILABLE, model=model))
+            self._put(Version(number, State.AVAILABLE, model=model))
+
+    def _failed(self, number, attempts, error):
+        if attempts > self._max_retries:
+            return Version(number, State.END, error=error)
+        retry_at = time.monotonic() + self._retry_seconds
+        return Version(number, State.LOADING, attempts=attempts, retry_at=retry_at)
 
     def _unload(self, number):
-        logging.info("Model %s version %d goes.", self.config.name, number)
-        self._put(Version(number, self.versions[number].path, State.END))
-
-
-class Manager:
-    """All configured models, and the thread that polls their folders.
-
-    Args:
-        configs: list of `ModelConfig`.
-        poll_wait_seconds: between two looks at the disk; 0 looks no more after the first load.
-        warm_up: whether to replay warm-up requests.
-    """
-
-    def __init__(self, configs, poll_wait_seconds=1.0, warm_up=True):
-        self.models = {config.name: ServedModel(config, warm_up) for config in configs}
-        self._poll_wait_seconds = poll_wait_seconds
-        self._stop = threading.Event()
-        self._poller = None
-
-    def load(self):
-        """Block until every model has an available version, then poll from a thread.
-
-        Waits for a base path to appear, for ever if need be; `stop` ends the wait.
-
-        Returns:
-            Whether everything is loaded; False after `stop`.
-
-        Raises:
-            StatusError: a model has only versions that do not load, or a label names a version
-                that is not loaded.
-        """
-        while not self._stop.is_set():
-            for model in self.models.values():
-                model.poll()
-            self._check_for_broken_models()
-            if all(model.available() for model in self.models.values()):
-                self._check_labels()
-                self._start_polling()
-                return True
-            self._stop.wait(self._poll_wait_seconds or 1.0)
-        return False
-
-    def stop(self):
-        """Poll no more. Safe in a signal handler; models stay loaded."""
-        self._stop.set()
-
-    def find(self, spec):
-        """The version that a `ModelSpec` asks for.
-
-        Returns:
-            (number, SavedModel).
-
-        Raises:
-            StatusError: NOT_FOUND, or INVALID_ARGUMENT without a name or for an unknown label.
-        """
-        if not spec.name:
-            raise status.invalid_argument("ModelSpec has no name specified.")
-        model = self.models.get(spec.name)
-        available = model.available() if model else {}
-        match spec.WhichOneof("version_choice"):
-            case "version":
-                number = spec.version.value
-            case "version_label":
-                labels = model.config.labels if model else {}
-                if spec.version_label not in labels:
-                    raise status.invalid_argument(
-                        f"Unrecognized servable version label: {spec.version_label}"
-                    )
-                number = labels[spec.version_label]
-            case _:
-                if not available:
-                    raise status.not_found(f"Servable not found for request: Latest({spec.name})")
-                number = max(available)
-        if number not in available:
-            raise status.not_found(
-                f"Servable not found for request: Specific({spec.name}, {number})"
-            )
-        return number, available[number].model
-
-    def versions(self, spec):
-        """What GetModelStatus lists: `Version`s, newest first. A label is ignored.
-
-        Raises:
-            StatusError: NOT_FOUND for an unknown model or version.
-        """
-        model = self.models.get(spec.name)
-        versions = model.versions if model else {}
-        if spec.WhichOneof("version_choice") == "version":
-            number = spec.version.value
-            if number not in versions:
-                raise status.not_found(f"Could not find version {number} of model {spec.name}")
-            return [versions[number]]
-        if not versions:
-            raise status.not_found(f"Could not find any versions of model {spec.name}")
-        return [versions[number] for number in sorted(versions, reverse=True)]
-
-    def _check_for_broken_models(self):
-        broken = [
-            f"{{name: {name} version: {version.number}}} due to error: {version.error}"
-            for name, model in self.models.items()
-            if not model.available()
-            for version in model.versions.values()
-        ]
-        if broken:
-            listed = "".join(f"{{{text}}}, " for text in broken)
-            raise status.StatusError(
-                grpc.StatusCode.UNKNOWN,
-                f"{len(broken)} servable(s) did not become available: {{{listed}}}",
-            )
-
-    def _check_labels(self):
-        for name, model in self.models.items():
-            for number in model.config.labels.values():
-                if number not in model.available():
-                    raise status.failed_precondition(
-                        f"Request to assign label to version {number} of model {name}, which is "
-                        "not currently available for inference"
-                    )
-
-    def _start_polling(self):
-        if self._poll_wait_seconds:
-            self._poller = threading.Thread(target=self._poll, name="poll", daemon=True)
-            self._poller.start()
-
-    def _poll(self):
-        while not self._stop.wait(self._poll_wait_seconds):
-            for model in self.models.values():
-                model.poll()
+        self._put(Version(number, State.END))

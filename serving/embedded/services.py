@@ -1,23 +1,35 @@
 """The gRPC services: each method hands its request to the module that knows the rules."""
 
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
     get_model_status_pb2,
+    model_management_pb2,
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
 
-from serving.embedded import predict, status, transport
+from serving.embedded import model_config, predict, status
+
+HEALTH_SERVICES = ("", "ModelService", "PredictionService")
 
 
-def _not_served(name, instead):
+def not_served(name):
+    """The `StatusError` for the calls over tf.train.Example."""
+    return status.unimplemented(
+        f"{name} is not served here: it takes tf.train.Examples, which no image model reads. "
+        "Call Predict."
+    )
+
+
+def _not_served(name):
     def method(self, request, context):
-        raise status.unimplemented(f"{name} is not served by this server: {instead}")
+        raise not_served(name)
 
     return method
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """tensorflow.serving.PredictionService over a `servables.Manager`."""
+    """tensorflow.serving.PredictionService over a `Manager`."""
 
     def __init__(self, manager, as_content):
         self._manager = manager
@@ -29,52 +41,73 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def GetModelMetadata(self, request, context):  # noqa: N802
         return predict.get_model_metadata(self._manager, request)
 
-    Classify = _not_served("Classify", "call Predict.")
-    Regress = _not_served("Regress", "call Predict.")
-    MultiInference = _not_served("MultiInference", "call Predict.")
+    Classify = _not_served("Classify")
+    Regress = _not_served("Regress")
+    MultiInference = _not_served("MultiInference")
+
+
+def get_model_status(manager, request):
+    """Answer a `GetModelStatusRequest`: versions, newest first.
+
+    Raises:
+        StatusError: in tensorflow_model_server's codes and words.
+    """
+    if not request.HasField("model_spec"):
+        raise status.invalid_argument("Missing ModelSpec")
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for version in manager.versions(request.model_spec):
+        added = response.model_version_status.add(version=version.number, state=version.state)
+        added.status.error_code = version.error.number if version.error else 0
+        added.status.error_message = version.error.message if version.error else ""
+    return response
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """tensorflow.serving.ModelService over a `servables.Manager`."""
+    """tensorflow.serving.ModelService over a `Manager`."""
 
     def __init__(self, manager):
         self._manager = manager
 
     def GetModelStatus(self, request, context):  # noqa: N802
-        if not request.HasField("model_spec"):
-            raise status.invalid_argument("Missing ModelSpec")
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for version in self._manager.versions(request.model_spec):
-            added = response.model_version_status.add(version=version.number, state=version.state)
-            added.status.error_code = version.error.number if version.error else 0
-            added.status.error_message = version.error.message if version.error else ""
+        return get_model_status(self._manager, request)
+
+    def HandleReloadConfigRequest(self, request, context):  # noqa: N802
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise status.invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
+                "ModelConfigList is currently supported"
+            )
+        self._manager.reload(model_config.from_proto(request.config))
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()
         return response
 
-    HandleReloadConfigRequest = _not_served(
-        "HandleReloadConfigRequest", "restart it with another --model_config_file."
-    )
+
+class HealthService(health.HealthServicer):
+    """grpc.health.v1.Health, under the names that tensorflow_model_server knows."""
+
+    def __init__(self):
+        super().__init__()
+        for name in HEALTH_SERVICES:
+            self.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def Check(self, request, context):  # noqa: N802
+        if request.service not in HEALTH_SERVICES:
+            raise status.not_found("service name unknown")
+        return super().Check(request, context)
 
 
-def start(manager, address, threads, as_content=False):
-    """Serve a loaded manager's models.
+def add(grpc_server, manager, as_content=False, with_health=False):
+    """Put the services on a `grpc.Server` that is not started yet.
 
     Args:
+        grpc_server: of `transport.server`.
         manager: `Manager` whose `load` has returned.
-        address: "HOST:PORT"; PORT 0 takes a free one.
-        threads: calls that may run at once.
         as_content: whether tensors are sent as tensor_content.
-
-    Returns:
-        (running grpc.Server, its port).
-
-    Raises:
-        StatusError: UNAVAILABLE when the address cannot be had.
+        with_health: whether the health service is one of them.
     """
-    server = transport.server(threads)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(manager, as_content), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), server)
-    port = transport.listen(server, address)
-    server.start()
-    return server, port
+    prediction = PredictionService(manager, as_content)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, grpc_server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), grpc_server)
+    if with_health:
+        health_pb2_grpc.add_HealthServicer_to_server(HealthService(), grpc_server)

@@ -31,6 +31,8 @@ invalid_argument = functools.partial(StatusError, grpc.StatusCode.INVALID_ARGUME
 not_found = functools.partial(StatusError, grpc.StatusCode.NOT_FOUND)
 failed_precondition = functools.partial(StatusError, grpc.StatusCode.FAILED_PRECONDITION)
 unavailable = functools.partial(StatusError, grpc.StatusCode.UNAVAILABLE)
+internal = functools.partial(StatusError, grpc.StatusCode.INTERNAL)
+deadline_exceeded = functools.partial(StatusError, grpc.StatusCode.DEADLINE_EXCEEDED)
 unimplemented = functools.partial(StatusError, grpc.StatusCode.UNIMPLEMENTED)
 
 

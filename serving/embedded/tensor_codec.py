@@ -60,6 +60,11 @@ def encode(tensor, as_content=False):
     return proto
 
 
+def type_name(dtype):
+    """What TensorFlow's C++ calls a `tf.DType` in its messages."""
+    return {tf.float32: "float", tf.float64: "double", tf.float16: "half"}.get(dtype, dtype.name)
+
+
 def _varint(number):
     encoded = bytearray()
     while number > 127:

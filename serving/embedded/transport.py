@@ -3,25 +3,33 @@
 Where grpcio and tensorflow_model_server fail a call in different words, the latter's are given.
 """
 
+import re
 import threading
 from concurrent import futures
 
 import grpc
 from google.protobuf import message
 
-from serving.embedded import status
+from serving.embedded import status, text_file
+from serving.protocol import server_files_pb2
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
 _MAX_ERROR_BYTES = 1024
 
 
-def server(threads):
-    """A `grpc.Server` that runs at most `threads` calls at once and refuses further ones."""
+def server(threads, channel_arguments=()):
+    """A `grpc.Server` that runs at most `threads` calls at once and refuses further ones.
+
+    Args:
+        threads: calls that may run at once.
+        channel_arguments: (name, value) pairs for gRPC.
+    """
     # One thread more than calls, to refuse the surplus with.
     return grpc.server(
         futures.ThreadPoolExecutor(threads + 1, thread_name_prefix="rpc"),
         interceptors=[_Calls(threads)],
         options=[
+            *channel_arguments,  # of an option that is given twice, gRPC takes the first
             ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
             # A second server on the same port shall fail, not share the calls.
@@ -30,13 +38,51 @@ def server(threads):
     )
 
 
-def listen(grpc_server, address):
-    """Bind to "HOST:PORT" and return the port (PORT 0: a free one).
+def channel_arguments(text):
+    """The (name, value) pairs of "NAME=VALUE,...", whole numbers as int.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT for a part without "=".
+    """
+    pairs = []
+    for part in filter(None, text.split(",")):
+        name, separator, value = part.partition("=")
+        if not separator:
+            raise status.invalid_argument(
+                f"--grpc_channel_arguments: {part!r} should read NAME=VALUE"
+            )
+        pairs.append((name, int(value) if re.fullmatch(r"-?[0-9]+", value) else value))
+    return pairs
+
+
+def credentials(path):
+    """GRPC's server credentials of an `SSLConfig` text file.
+
+    Raises:
+        StatusError: NOT_FOUND or INVALID_ARGUMENT.
+    """
+    ssl = text_file.read(path, server_files_pb2.SSLConfig())
+    return grpc.ssl_server_credentials(
+        [(ssl.server_key.encode(), ssl.server_cert.encode())],
+        root_certificates=ssl.custom_ca.encode() or None,
+        require_client_auth=ssl.client_verify,
+    )
+
+
+def listen(grpc_server, address, tls=None):
+    """Bind to "HOST:PORT" or "unix:PATH" and return the port (PORT 0: a free one).
+
+    Args:
+        grpc_server: of `server`.
+        address: where to listen.
+        tls: of `credentials`, or None for plain text.
 
     Raises:
         StatusError: UNAVAILABLE when the address cannot be had.
     """
     try:
+        if tls:
+            return grpc_server.add_secure_port(address, tls)
         return grpc_server.add_insecure_port(address)
     except RuntimeError as error:
         raise status.unavailable(
@@ -54,6 +100,8 @@ class _Calls(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None:
             return grpc.unary_unary_rpc_method_handler(_unknown_method)
+        if handler.unary_unary is None:
+            return handler
 
         def call(request_bytes, context):
             if not self._free.acquire(blocking=False):

@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from serving.embedded import predict
+from serving.embedded.manager import Manager
 from serving.embedded.model_config import All, ModelConfig
-from serving.embedded.servables import Manager
 from serving.embedded.status import StatusError
 
 
@@ -20,9 +20,11 @@ def manager(models):
             ModelConfig("guarded", str(models / "guarded")),
         ],
         poll_wait_seconds=0,
+        labels_may_precede=True,
     )
     manager.load()
-    return manager
+    yield manager
+    manager.stop()
 
 
 def request(model="plus", inputs=None, outputs=(), signature="", **version):

@@ -1,42 +1,25 @@
 import shutil
-import threading
-import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import classification_pb2, prediction_log_pb2
 
 from serving.embedded import predict
+from serving.embedded.loader import Loader
 from serving.embedded.model_config import All, ModelConfig, Specific
-from serving.embedded.servables import Manager, ServedModel, State
-from serving.embedded.status import StatusError
-
-
-def publish(source, target):
-    """A version has to appear complete."""
-    hidden = target.with_name(f"copying_{target.name}")
-    shutil.copytree(source, hidden)
-    hidden.rename(target)
+from serving.embedded.servables import ServedModel, State
+from tests.serving.embedded.asking import publish, request
 
 
 def polled(folder, **config):
-    model = ServedModel(ModelConfig("m", str(folder), **config))
+    model = ServedModel(ModelConfig("m", str(folder), **config), Loader())
     model.poll()
     return model
 
 
 def states(model):
     return {number: version.state for number, version in model.versions.items()}
-
-
-ONE = np.float32([1])
-
-
-def request(x=ONE):
-    asked = predict_pb2.PredictRequest()
-    asked.inputs["x"].CopyFrom(tf.make_tensor_proto(x))
-    return asked
 
 
 def call(model, number):
@@ -110,54 +93,6 @@ def test_a_specific_version_that_is_missing_is_left_out(models):
     assert states(model) == {1: State.AVAILABLE}
 
 
-def manager_of(folder, **options):
-    return Manager([ModelConfig("plus", str(folder))], **options)
-
-
-def test_the_start_waits_for_a_base_path_to_appear(models, tmp_path):
-    manager = manager_of(tmp_path / "plus", poll_wait_seconds=0.05)
-    loading = threading.Thread(target=manager.load)
-    loading.start()
-    time.sleep(0.2)
-    assert loading.is_alive()
-    shutil.copytree(models / "plus", tmp_path / "copying")
-    (tmp_path / "copying").rename(tmp_path / "plus")
-    loading.join(20)
-    assert list(manager.models["plus"].available()) == [2]
-    manager.stop()
-
-
-def test_stop_ends_the_wait_for_a_base_path(tmp_path):
-    manager = manager_of(tmp_path / "none")
-    manager.stop()
-    assert manager.load() is False
-
-
-def test_a_label_of_an_unloaded_version_ends_the_start(models):
-    config = ModelConfig("plus", str(models / "plus"), labels={"canary": 1})
-    with pytest.raises(StatusError) as caught:
-        Manager([config]).load()
-    assert str(caught.value) == (
-        "FAILED_PRECONDITION: Request to assign label to version 1 of model plus, which is not "
-        "currently available for inference"
-    )
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ({"name": "nope"}, "Could not find any versions of model nope"),
-        ({"name": "nope", "version": {"value": 1}}, "Could not find version 1 of model nope"),
-        ({"name": "plus", "version": {"value": 9}}, "Could not find version 9 of model plus"),
-    ],
-)
-def test_status_of_what_is_not_there_is_not_found(models, spec, message):
-    manager = manager_of(models / "plus", poll_wait_seconds=0)
-    manager.load()
-    with pytest.raises(StatusError, match=f"^NOT_FOUND: {message}$"):
-        manager.versions(model_pb2.ModelSpec(**spec))
-
-
 # --- Warm-up ---
 
 
@@ -174,13 +109,22 @@ def predict_log(asked):
     return prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString()
 
 
-@pytest.mark.parametrize(("warm_up", "calls_before"), [(True, 2), (False, 0)])
+def classify_log():
+    log = prediction_log_pb2.PredictionLog()
+    log.classify_log.request.CopyFrom(classification_pb2.ClassificationRequest())
+    return log.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("options", "calls_before"),
+    [({}, 2), ({"warm_up_iterations": 3}, 6), ({"warm_up": False}, 0)],
+)
 def test_warm_up_requests_are_replayed_before_the_first_call(
-    models, tmp_path, warm_up, calls_before
+    models, tmp_path, options, calls_before
 ):
     publish(models / "counter/1", tmp_path / "1")
     save_warmup(tmp_path / "1", predict_log(request()), predict_log(request()))
-    model = ServedModel(ModelConfig("counter", str(tmp_path)), warm_up)
+    model = ServedModel(ModelConfig("counter", str(tmp_path)), Loader(**options))
     model.poll()
     assert call(model, 1) == [calls_before + 1]
 
@@ -189,10 +133,11 @@ def test_warm_up_requests_are_replayed_before_the_first_call(
     ("records", "message"),
     [
         (
-            [predict_log(request(np.float64([1])))],
+            [predict_log(request(x=np.float64([1])))],
             "INVALID_ARGUMENT: Expects arg[0] to be float but double is provided",
         ),
         ([b"\xff\xff"], "INVALID_ARGUMENT: Failed to parse warmup record"),
+        ([classify_log()], "UNIMPLEMENTED: "),
         (
             [predict_log(request())] * 1001,
             "INVALID_ARGUMENT: Number of warmup records exceeds the maximum (1000) at ",
