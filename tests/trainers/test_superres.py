@@ -1,0 +1,188 @@
+import csv
+import dataclasses
+import json
+import shutil
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from trainers import superres
+from zoo import runs
+from zoo.errors import UserError
+
+STEPS = 5
+
+
+@pytest.fixture(scope="module")
+def settings(photo_directory):
+    """A training of a few seconds; of its steps the last interval of two is half."""
+    return superres.SuperResolutionSettings(
+        factor=2,
+        content=str(photo_directory),
+        steps=STEPS,
+        batch_size=2,
+        image_size=32,
+        degradation="bicubic",
+        loss="pixel",
+        pixel_distance="l1",
+        layers=["relu2_2"],
+        perceptual_weight=1.0,
+        consistency_weight=0.0,
+        learning_rate=1e-3,
+        ema_momentum=0.5,
+        seed=0,
+        dtype_policy="float32",
+        loss_network="vgg16",
+        loss_network_weights="imagenet",
+        loss_network_preprocessing="caffe",
+        network="subpixel",
+        width=0.1,
+        init_from=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished_run(settings, tmp_path_factory):
+    """The run's directory of a training with `settings`; not to be changed."""
+    run = tmp_path_factory.mktemp("superres") / "finished"
+    superres.train(settings, run, checkpoint_interval=2)
+    return run
+
+
+def network_weights(run, step=None):
+    path = runs.checkpoint_path(run, step) if step else runs.latest_checkpoint(run)[1]
+    return keras.saving.load_model(path / runs.NETWORK).get_weights()
+
+
+def log(run):
+    with (run / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- A run ---
+
+
+def test_a_run_leaves_its_record_log_previews_events_and_checkpoints(finished_run):
+    record = json.loads((finished_run / "run.json").read_text())
+    assert record["kind"] == "superres"
+    assert record["settings"]["factor"] == 2
+    assert list(record["calibrated"]) == ["pixel"]
+    assert [row["step"] for row in log(finished_run)] == ["2", "4", "5"]
+    for row in log(finished_run):
+        total = record["calibrated"]["pixel"] * float(row["pixel"])
+        assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
+    previews = sorted(path.name for path in (finished_run / "previews").iterdir())
+    assert previews == [f"step-{step:08d}.png" for step in (2, 4, 5)]
+    assert runs.checkpoint_steps(finished_run) == [4, 5]
+
+
+def test_training_that_goes_on_gives_the_network_of_one_that_never_stopped(
+    settings, finished_run, tmp_path
+):
+    run = tmp_path / "stopped"
+    shutil.copytree(finished_run, run)
+    shutil.rmtree(runs.checkpoint_path(run, 5))
+    superres.train(settings, run, checkpoint_interval=2)
+    start = network_weights(run, 4)
+    pairs = zip(network_weights(run), network_weights(finished_run), start, strict=True)
+    for now, then, before in pairs:
+        np.testing.assert_allclose(now, then, atol=1e-6)
+        assert np.abs(now - before).max() > 1e-5  # the last step moved every variable
+
+
+def test_checkpoints_hold_the_moving_average_of_the_weights(settings, tmp_path):
+    settings = dataclasses.replace(settings, steps=2)
+    superres.train(settings, tmp_path / "averaged", checkpoint_interval=1)
+    plain = dataclasses.replace(settings, ema_momentum=0.0)
+    superres.train(plain, tmp_path / "plain", checkpoint_interval=1)
+    first, second = (network_weights(tmp_path / "averaged", step) for step in (1, 2))
+    last = network_weights(tmp_path / "plain", 2)
+    for average, before, weights in zip(second, first, last, strict=True):
+        np.testing.assert_allclose(average, (before + weights) / 2, atol=1e-6)
+        assert np.abs(average - weights).max() > 1e-5
+
+
+def test_a_perceptual_training_begins_with_the_network_of_another(
+    settings, finished_run, tiny_vgg, tmp_path, capsys
+):
+    perceptual = dataclasses.replace(
+        settings,
+        loss="mixed",
+        layers=["relu1_2", "conv2_2"],
+        perceptual_weight=3.0,
+        consistency_weight=0.5,
+        init_from=str(finished_run),
+        learning_rate=1e-9,
+        steps=1,
+    )
+    superres.train(perceptual, tmp_path)
+    assert f"starting from the network of {finished_run}, step 5" in capsys.readouterr().out
+    for now, then in zip(network_weights(tmp_path), network_weights(finished_run), strict=True):
+        np.testing.assert_allclose(now, then, atol=1e-6)
+    weights = runs.read_record(tmp_path)["calibrated"]
+    (row,) = log(tmp_path)
+    assert set(row) == {"step", "seconds", "loss", *weights}
+    assert set(weights) == {"pixel", "relu1_2", "conv2_2", "consistency"}
+    total = sum(weight * float(row[name]) for name, weight in weights.items())
+    assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
+
+
+def test_a_term_of_bicubic_costs_what_the_flag_says(settings):
+    costs = {"pixel": 0.5, "relu1_2": 2.0, "conv2_2": 4.0, "consistency": 0.25}
+    criterion = SimpleNamespace(of_bicubic=lambda pairs: costs)
+    batches = SimpleNamespace(batch=lambda step: None)
+    mixed = dataclasses.replace(
+        settings, layers=["relu1_2", "conv2_2"], perceptual_weight=3.0, consistency_weight=0.5
+    )
+    weights = superres._weights(mixed, criterion, batches)
+    assert {name: weights[name] * cost for name, cost in costs.items()} == {
+        "pixel": 1.0,
+        "relu1_2": 1.5,  # the layers share theirs
+        "conv2_2": 1.5,
+        "consistency": 0.5,
+    }
+
+
+# --- Flags ---
+
+VALUES = {"loss": "pixel", "image_size": None, "batch_size": None, "dtype_policy": "float32"}
+
+
+@pytest.mark.parametrize(
+    ("given", "image_size", "batch_size"),
+    [
+        ({}, 192, 16),
+        ({"loss": "perceptual"}, 288, 4),
+        ({"loss": "mixed", "image_size": 128}, 128, 4),
+        ({"batch_size": 8}, 192, 8),
+    ],
+)
+def test_sizes_are_by_loss_unless_given(settings, given, image_size, batch_size):
+    values = {**dataclasses.asdict(settings), **VALUES, **given}
+    resolved = superres.settings_from(values)
+    assert (resolved.image_size, resolved.batch_size) == (image_size, batch_size)
+    assert resolved.init_from is None
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"image_size": 33}, "--image_size=33 is no multiple of --factor=2"),
+        ({"image_size": 64}, "content images cannot be read.* is 7. x 60 pixels, less than 64"),
+        ({"network": "johnson2016_sr", "factor": 3, "image_size": 33}, "no power of two"),
+        ({"init_from": "/nowhere/run"}, "--init_from: /nowhere/run has no checkpoint"),
+        ({"content": "/nowhere/photos"}, "/nowhere/photos: no such file"),
+    ],
+)
+def test_what_cannot_be_used_is_named(settings, tmp_path, replaced, message):
+    with pytest.raises(UserError, match=message):
+        superres.train(dataclasses.replace(settings, **replaced), tmp_path / "run")
+    assert runs.checkpoint_steps(tmp_path / "run") == []
+
+
+def test_a_network_for_another_factor_is_no_start(settings, finished_run, tmp_path):
+    other = dataclasses.replace(settings, factor=4, init_from=str(finished_run))
+    with pytest.raises(UserError, match="trained a network of another shape"):
+        superres.train(other, tmp_path / "run")

@@ -1,0 +1,107 @@
+"""Training of a super-resolution network, per pixel or by features, with Keras `fit`."""
+
+import keras
+from keras import ops
+
+from trainers.windows import shifted_windows
+from zoo.bicubic_layers import BicubicDownsampling, BicubicUpsampling
+from zoo.losses import feature_reconstruction
+
+PIXEL_DISTANCES = {"l1": keras.losses.mean_absolute_error, "l2": keras.losses.mean_squared_error}
+
+
+class RestorationCriterion:
+    """How far enlarged images are from their originals, in several terms.
+
+    "pixel" is the mean distance of pixels; each of `layers` the feature reconstruction loss there
+    (Johnson 2016, equation 2); "consistency" the mean squared difference of the small image and of
+    what the field's bicubic makes of the enlarged one.
+
+    Args:
+        factor: of super-resolution.
+        pixel_distance: a name of `PIXEL_DISTANCES`, or None for no such term.
+        loss_network: a `zoo.vgg.LossNetwork`; None where there are no layers.
+        layers: names such as "relu2_2".
+        has_consistency: whether there is that term.
+    """
+
+    def __init__(self, factor, pixel_distance, loss_network, layers, has_consistency):
+        self.factor = factor
+        self._pixel_distance = PIXEL_DISTANCES.get(pixel_distance)
+        self._features = loss_network.features(tuple(layers)) if layers else None
+        self._shrink = BicubicDownsampling(factor) if has_consistency else None
+
+    def __call__(self, images, originals, small, step=0):
+        """The unweighted terms, {name: float32 scalar}.
+
+        Args:
+            images: [N, H, W, 3], of known shape.
+            originals: the same.
+            small: [N, H / factor, W / factor, 3].
+            step: the loss network sees other windows of the images in each step.
+        """
+        terms = {}
+        if self._pixel_distance:
+            terms["pixel"] = ops.mean(self._pixel_distance(originals, images))
+        if self._features:
+            targets, features = (
+                self._features(shifted_windows(each, step)) for each in (originals, images)
+            )
+            for layer, target in targets.items():
+                terms[layer] = feature_reconstruction(features[layer], target)
+        if self._shrink:
+            terms["consistency"] = ops.mean(ops.square(self._shrink(images) - small))
+        return terms
+
+    def of_bicubic(self, pairs):
+        """The terms of plain bicubic, {name: float}.
+
+        Args:
+            pairs: (small, originals) as the criterion takes them, several in a list.
+        """
+        enlarge = BicubicUpsampling(self.factor)
+        every = [
+            self(enlarge(small), ops.convert_to_tensor(large), small) for small, large in pairs
+        ]
+        return {
+            name: float(ops.convert_to_numpy(sum(terms[name] for terms in every) / len(every)))
+            for name in every[0]
+        }
+
+
+class RestorationTrainer(keras.Model):
+    """Minimises the weighted terms of a criterion of what `network` makes of small images.
+
+    `fit` it on pairs of small and original images. Its metrics are the unweighted terms, beside
+    `loss`.
+
+    Args:
+        network: maps [N, h, w, 3] images in [0, 1] to larger ones.
+        criterion: a `RestorationCriterion`.
+        weights: {term: float}, of all its terms.
+        small_shape: (N, h, w, 3) of every batch; TensorFlow fuses more where it knows it.
+    """
+
+    def __init__(self, network, criterion, weights, small_shape):
+        super().__init__()
+        self.network = network
+        self.criterion = criterion
+        self.weights_of_terms = weights
+        self.small_shape = small_shape
+        factor = criterion.factor
+        self.large_shape = (small_shape[0], *(factor * side for side in small_shape[1:3]), 3)
+        self.trackers = {term: keras.metrics.Mean(name=term) for term in weights}
+
+    def call(self, images, training=False):
+        return self.network(ops.reshape(images, self.small_shape), training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        terms = self.criterion(
+            ops.reshape(y_pred, self.large_shape),
+            ops.reshape(y, self.large_shape),
+            ops.reshape(x, self.small_shape),
+            ops.cast(self.optimizer.iterations, "int32"),  # no state to resume but this
+        )
+        for name, value in terms.items():
+            self.trackers[name].update_state(value)
+        return sum(self.weights_of_terms[name] * value for name, value in terms.items())
