@@ -88,7 +88,7 @@ def define_flags(flag_values=flags.FLAGS):
     integer("max_num_load_retries", 5, "Further attempts at a version that does not load.")
     integer("load_retry_interval_micros", 60_000_000, "Microseconds between two attempts.")
     boolean("enable_model_warmup", True, "Replay a version's warm-up requests before it serves.")
-    integer("num_request_iterations_for_warmup", 1, "How often each of them is replayed.")
+    integer("num_request_iterations_for_warmup", 0, "How often each is; 0 is once.")
 
     # How it runs them.
     boolean("enable_batching", False, "Run calls of several callers together.")

@@ -181,6 +181,7 @@ class BatchedModel:
             inputs[alias] = _joined([*tensors, *[tensors[-1][:1]] * padding])
         metrics.BATCH_RUNS.inc()
         metrics.PADDING_SIZE.observe(padding)
+        metrics.PROCESSED_BATCH_SIZES.labels("", "", total + padding).inc()
         answers = self._model.run(signature_name, inputs, outputs)
         for tensor in answers.values():
             _check_output(tensor, total + padding)

@@ -82,6 +82,13 @@ INPUT_BATCH_SIZE = _histogram(
     (),
     _exponential(1, 2, 15),
 )
+PROCESSED_BATCH_SIZES = _counter(
+    ":tensorflow:serving:batching:processed_batch_size_v2",
+    "Batches by their rows, padding included.",
+    "model_name",
+    "op_name",
+    "batch_size",
+)
 PADDING_SIZE = _histogram(
     ":tensorflow:serving:batching_session:padding_size",
     "Rows added to a batch to reach an allowed size.",

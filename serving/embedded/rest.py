@@ -7,6 +7,7 @@ from concurrent import futures
 
 import grpc
 import waitress.server
+from absl import logging
 from google.protobuf import json_format
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -95,6 +96,9 @@ class Application:
         except status.StatusError as error:
             code = _HTTP_STATUS.get(error.code, _SERVER_ERROR)
             document = {"error": error.message}
+        except Exception as error:  # A defect of this server: the caller is told, it lives on.
+            logging.exception("%s %s failed.", verb, path)
+            code, document = _SERVER_ERROR, {"error": f"{type(error).__name__}: {error}"}
         return code, "application/json", json_text.text(document).encode()
 
     def _answer(self, verb, path, body):

@@ -21,6 +21,7 @@ _INTEGERS = {
 }
 # dtype: (field, bits of the mantissa)
 _FLOATS = {tf.float32: ("float_val", 24), tf.float64: ("double_val", 53)}
+_MOST_DIMENSIONS = 254
 _JSON_TYPES = {
     type(None): "Null",
     dict: "Object",
@@ -181,6 +182,10 @@ class _Tensor:
             if not inner:
                 break
             inner = inner[0]
+        if len(self.dimensions) > _MOST_DIMENSIONS:
+            raise status.invalid_argument(
+                f"A tensor has at most {_MOST_DIMENSIONS} dimensions, not {len(self.dimensions)}"
+            )
         self._fill(value, 0)
 
     def proto(self):

@@ -61,6 +61,7 @@ class ServedModel:
         """
         self.config = config
         self.versions = {}
+        self._name = config.name
         self._loader = loader
         self._max_retries = max_retries
         self._retry_seconds = retry_seconds
@@ -151,6 +152,8 @@ class ServedModel:
                 self._put(Version(number, State.END))
 
     def _put(self, version):
+        state = State.Name(version.state)
+        logging.info("Model %s version %d: %s", self._name, version.number, state)
         self.versions = {**self.versions, version.number: version}
         self._on_change()
 
@@ -161,8 +164,7 @@ class ServedModel:
         try:
             model = self._loader.load(path)
         except status.StatusError as error:
-            name = self.config.name if self.config else ""
-            logging.error("Model %s version %d: %s", name, number, error)
+            logging.error("Model %s version %d: %s", self._name, number, error)
             self._put(self._failed(number, attempts + 1, error))
         else:
             self._put(Version(number, State.AVAILABLE, model=model))

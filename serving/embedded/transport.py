@@ -8,6 +8,7 @@ import threading
 from concurrent import futures
 
 import grpc
+from absl import logging
 from google.protobuf import message
 
 from serving.embedded import status, text_file
@@ -113,6 +114,10 @@ class _Calls(grpc.ServerInterceptor):
                 context.abort(grpc.StatusCode.INTERNAL, "")
             except status.StatusError as error:
                 context.abort(error.code, _cut(error.message))
+            except Exception as error:  # A defect of this server: the caller is told, it lives on.
+                logging.exception("%s failed.", handler_call_details.method)
+                text = f"{type(error).__name__}: {error}"
+                context.abort(grpc.StatusCode.INTERNAL, _cut(text))
             finally:
                 self._free.release()
 

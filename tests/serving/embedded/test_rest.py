@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving.embedded import json_text, rest_request, rest_response
+from serving.embedded import json_text, manager, rest_request, rest_response
 from serving.embedded.status import StatusError
-from tests.serving.embedded.asking import SECONDS, connect, free_port, request
+from tests.serving.embedded.asking import SECONDS, connect, failure, free_port, request
 
 
 @pytest.fixture
@@ -194,3 +194,26 @@ def test_outputs_of_other_row_counts_cannot_be_rows():
     outputs = {"a": tf.zeros([2]), "b": tf.zeros([3])}
     with pytest.raises(StatusError, match="b has inconsistent batch size: 3 expecting: 2"):
         rest_response.document(outputs, in_rows=True)
+
+
+def test_a_list_nested_without_end_is_refused(models, serve_rest):
+    _, port = serve_rest("plus", models / "plus")
+    for depth in (300, 900, 100_000):
+        body = '{"instances": ' + "[" * depth + "]" * depth + "}"
+        status, _, answer = ask(port, "POST", "/v1/models/plus:predict", body)
+        assert status == 400
+        assert "error" in json.loads(answer)
+
+
+def test_a_defect_of_the_server_is_told_to_the_caller(models, serve_rest, monkeypatch):
+    port, rest_port = serve_rest("plus", models / "plus")
+
+    def broken(self, spec):
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(manager.Manager, "find", broken)
+    monkeypatch.setattr(manager.Manager, "versions", broken)
+    told = "KeyError: 'a defect'"
+    status, _, answer = ask(rest_port, "GET", "/v1/models/plus")
+    assert (status, json.loads(answer)) == (500, {"error": told})
+    assert failure(connect(port).predict, request("plus")) == ("INTERNAL", told)

@@ -9,7 +9,7 @@ import time
 import grpc
 import numpy as np
 import pytest
-from tensorflow_serving.apis import get_model_status_pb2
+from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
 
 from serving import server
 from serving.embedded.servables import State
@@ -237,3 +237,97 @@ def test_only_loopback_is_listened_on(models, serve_one):
     # Another loopback address reaches a server that listens on every interface.
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port), timeout=SECONDS)
+
+
+# --- Batching, by the flags ---
+
+
+def run_at_once(client, *asked):
+    """What concurrent calls return, or their (code, message)."""
+    running = [client.predict.future(one, timeout=SECONDS) for one in asked]
+    outcomes = []
+    for call in running:
+        try:
+            outcomes.append(answer(call.result()))
+        except grpc.RpcError as error:
+            outcomes.append((error.code().name, error.details()))
+    return outcomes
+
+
+SHORT, LONG = np.zeros([1, 2], np.float32), np.ones([1, 3], np.float32)
+
+
+def batching_flags(folder):
+    file = folder / "batching.config"
+    file.write_text("max_batch_size { value: 2 } batch_timeout_micros { value: 10000000 }")
+    return ["--enable_batching", f"--batching_parameters_file={file}"]
+
+
+def test_an_odd_shape_fails_no_neighbour(models, serve_one, tmp_path):
+    client = serve_one("plus", models / "plus", *batching_flags(tmp_path))
+    outcomes = run_at_once(client, request("plus", SHORT), request("plus", LONG))
+    assert outcomes == [[[2, 2]], [[3, 3, 3]]]
+
+
+def test_with_the_real_servers_faults_it_fails_them_all(models, serve_one, tmp_path):
+    flags = [*batching_flags(tmp_path), "--imitate_faults"]
+    client = serve_one("plus", models / "plus", *flags)
+    outcomes = run_at_once(client, request("plus", SHORT), request("plus", LONG))
+    assert [code for code, _ in outcomes] == ["FAILED_PRECONDITION"] * 2
+    assert all("Tensors with name 'serving_default_x:0'" in message for _, message in outcomes)
+
+
+def test_a_version_may_bring_its_own_batching_parameters(models, serve_one, tmp_path):
+    publish(models / "plus/1", tmp_path / "1")
+    flags = ["--enable_batching", "--enable_per_model_batching_parameters"]
+    client = serve_one("plus", tmp_path, *flags)
+    two_rows = request("plus", np.float32([1, 2]))
+    assert answer(client.predict(two_rows, timeout=SECONDS)) == [2, 3]
+    hidden = tmp_path / "copying"
+    publish(models / "plus/2", hidden)
+    (hidden / "batching_params.pbtxt").write_text("max_batch_size { value: 1 }")
+    hidden.rename(tmp_path / "2")
+    wait_until(lambda: (2, State.AVAILABLE) in states(client, "plus"))
+    assert failure(client.predict, two_rows) == (
+        "INVALID_ARGUMENT",
+        "Task size 2 is larger than maximum input batch size 1",
+    )
+
+
+# --- Reload, by the call ---
+
+
+def reload_request(name, folder, versions):
+    asked = model_management_pb2.ReloadConfigRequest()
+    added = asked.config.model_config_list.config.add(
+        name=name, base_path=str(folder), model_platform="tensorflow"
+    )
+    added.model_version_policy.specific.versions.extend(versions)
+    return asked
+
+
+def test_rolling_back_and_forth_under_load_loses_no_call(models, serve_one):
+    client = serve_one("plus", models / "plus")
+    answers, errors, over = set(), [], threading.Event()
+
+    def load():
+        while not over.is_set():
+            try:
+                response = client.predict(request("plus"), timeout=SECONDS)
+                answers.add((response.model_spec.version.value, *answer(response)))
+            except grpc.RpcError as error:
+                errors.append(error)
+
+    callers = [threading.Thread(target=load) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for version in (1, 2, 1):
+        client.reload(reload_request("plus", models / "plus", [version]), timeout=SECONDS)
+        served = (version, State.AVAILABLE), (3 - version, State.END)
+        wait_until(lambda wanted=served: set(states(client, "plus")) == set(wanted))
+    wait_until(lambda: (1, 2.0) in answers)
+    over.set()
+    for caller in callers:
+        caller.join()
+    assert errors == []
+    assert answers == {(1, 2.0), (2, 3.0)}
