@@ -35,7 +35,7 @@ def predict(manager, request, as_content=False):
         response.model_spec.version.value = version
         response.model_spec.signature_name = _signature_name(request)
         for alias, tensor in outputs.items():
-            response.outputs[alias].CopyFrom(tensor_codec.encode(tensor, as_content))
+            tensor_codec.encode(tensor, as_content, into=response.outputs[alias])
         return response
 
 

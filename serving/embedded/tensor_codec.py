@@ -1,10 +1,18 @@
 """`TensorProto` to TensorFlow tensors and back, with TensorFlow's own reading of the format."""
 
+import math
+
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
 _INT = (tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32)
 _HALF = (tf.float16, tf.bfloat16)
+
+# Their elements lie in tensor_content as in NumPy's memory.
+_PLAIN_DTYPES = frozenset(
+    dtype.as_datatype_enum for dtype in (tf.float32, tf.float64, tf.uint8, tf.int32, tf.int64)
+)
 
 # float_val, double_val and bool_val are on the wire what tensor_content is: a length, then the
 # elements as they lie in memory. Only the field's key differs, so a megapixel image is encoded by
@@ -23,21 +31,40 @@ def decode(proto):
         ValueError: tensor_content and shape disagree, a dimension is negative, or the dtype is
             none.
     """
+    plain = _plain_content(proto)
+    if plain is not None:
+        return tf.convert_to_tensor(plain)
     try:
         return tf.io.parse_tensor(proto.SerializeToString(), tf.dtypes.as_dtype(proto.dtype))
     except (TypeError, tf.errors.OpError) as error:
         raise ValueError(f"not a tensor: {error}") from error
 
 
-def encode(tensor, as_content=False):
+def _plain_content(proto):
+    """The array in a correct tensor_content of numbers, else None; this is what images are sent as.
+
+    TensorFlow's own parser copies such content several times.
+    """
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    if not proto.tensor_content or proto.dtype not in _PLAIN_DTYPES or min(shape, default=1) < 0:
+        return None
+    dtype = tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype
+    if math.prod(shape) * np.dtype(dtype).itemsize != len(proto.tensor_content):
+        return None
+    return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+
+
+def encode(tensor, as_content=False, into=None):
     """A tensor as `TensorProto`.
 
     Args:
         tensor: an eager `tf.Tensor`.
+        into: empty `TensorProto` to fill, or None for a new one.
         as_content: whether to fill tensor_content instead of the dtype's own field (float_val,
             string_val, ...).
     """
-    proto = tensor_pb2.TensorProto.FromString(tf.io.serialize_tensor(tensor).numpy())
+    proto = tensor_pb2.TensorProto() if into is None else into
+    proto.MergeFromString(tf.io.serialize_tensor(tensor).numpy())
     dtype = tensor.dtype
     if as_content and proto.string_val:
         # TensorFlow Serving packs strings too, though TensorFlow's Python cannot read them.
