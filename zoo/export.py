@@ -30,7 +30,7 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
         version: positive integer.
         saved_models: directory of the zoo.
         dtype_policy: arithmetic of the exported network, "float32" or "mixed_bfloat16".
-        max_pixels: largest image that the model accepts; see `zoo.signatures`.
+        max_pixels: largest image that the model accepts or gives; see `zoo.signatures`.
         about: dict that goes into model.json as it is: painting, artist, year, source, licence.
 
     Returns:
@@ -53,7 +53,8 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     # TensorFlow Serving sees only directories whose name is a number.
     partial = final.with_name(f"partial-{version}-{os.getpid()}")
     try:
-        _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels)
+        factor = description["factor"]
+        _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels, factor)
         (partial / model_json.FILE).write_text(json.dumps(description, indent=2) + "\n")
         os.rename(partial, final)
     finally:
@@ -63,10 +64,12 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     return final
 
 
-def _write(directory, name, network_file, dtype_policy, max_pixels):
+def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
     import keras
 
-    import zoo.networks  # noqa: F401  (registers what the file is made of)
+    # They register what the file is made of.
+    import zoo.networks
+    import zoo.superres  # noqa: F401
     from zoo.quality import check_saved_model
     from zoo.sample_photo import sample_photo
     from zoo.signatures import MAX_PIXELS, signatures
@@ -79,11 +82,13 @@ def _write(directory, name, network_file, dtype_policy, max_pixels):
     finally:
         keras.config.set_dtype_policy(before)
     archive = keras.export.ExportArchive()
-    for endpoint, function in signatures(network, max_pixels or MAX_PIXELS).items():
+    for endpoint, function in signatures(network, max_pixels or MAX_PIXELS, factor).items():
         archive.add_endpoint(endpoint, function)
     archive.write_out(str(directory), verbose=False)
     photo = sample_photo()
-    check_saved_model(directory, photo)
+    # As much work, and memory, whatever the factor.
+    photo = photo[: photo.shape[0] // factor, : photo.shape[1] // factor]
+    check_saved_model(directory, photo, factor)
     write_warmup(directory, name, photo[:WARMUP_SIDE, :WARMUP_SIDE])
 
 
@@ -106,7 +111,7 @@ def define_flags():
     flags.DEFINE_integer(
         "max_pixels",
         4096 * 4096,
-        "Larger images are refused by the exported model with INVALID_ARGUMENT.",
+        "The exported model refuses larger images with INVALID_ARGUMENT, and what would make them.",
         lower_bound=1,
     )
     flags.DEFINE_string("painting", None, "Title of the painting, for model.json.")

@@ -22,11 +22,12 @@ def describe(run, name, version, dtype_policy, about):
     Returns:
         A dict; "training" lists the stages, each with its settings, the one that began it first.
     """
+    record = runs.read_record(run)
     return {
         "name": name,
         "version": version,
-        "kind": runs.read_record(run)["kind"],
-        "factor": 1,
+        "kind": record["kind"],
+        "factor": record["settings"].get("factor", 1),
         **about,
         "training": training_stages(run),
         "export_dtype_policy": dtype_policy,

@@ -13,12 +13,13 @@ from zoo.errors import UserError
 LEAST_CONTRAST = 0.02
 
 
-def check_saved_model(path, photo):
+def check_saved_model(path, photo, factor=1):
     """Call both signatures on a photo, and refuse what is no picture.
 
     Args:
         path: directory of the SavedModel.
         photo: float32 [H, W, 3] in [0, 1].
+        factor: of super-resolution.
 
     Raises:
         UserError: an output is constant, not finite, outside [0, 1], or of a wrong size; or the
@@ -27,7 +28,8 @@ def check_saved_model(path, photo):
     served = tf.saved_model.load(str(path)).signatures
     picture = served["serving_default"](image=tf.constant(photo[None]))["image"].numpy()[0]
     check_picture(picture)
-    if any(out % size for out, size in zip(picture.shape, photo.shape, strict=True)):
+    height, width, _ = photo.shape
+    if picture.shape != (factor * height, factor * width, 3):
         raise UserError(f"the model makes {picture.shape} of an image of {photo.shape}")
 
     file = served["encoded"](image_bytes=tf.constant([images.encode(photo)]))["image_bytes"]

@@ -12,7 +12,7 @@ from zoo.image_headers import declared_pixels
 MAX_PIXELS = 4096 * 4096
 
 
-def signatures(network, max_pixels=MAX_PIXELS):
+def signatures(network, max_pixels=MAX_PIXELS, factor=1):
     """The endpoints of a network, as {name: tf.function}; each returns a dict.
 
     | name | input | output |
@@ -25,9 +25,11 @@ def signatures(network, max_pixels=MAX_PIXELS):
 
     Args:
         network: a `keras.Model` from [N, H, W, 3] in [0, 1] to images in [0, 1].
-        max_pixels: a call with more pixels in `image`, or in any one file, is refused; a file is
-            refused before it is decoded.
+        max_pixels: a call with more pixels in `image`, or in any one file, is refused, or in what
+            the network makes of it; a file is refused before it is decoded.
+        factor: of super-resolution.
     """
+    max_pixels //= factor**2  # of the input
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="image")])
     def serving_default(image):

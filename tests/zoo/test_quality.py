@@ -57,8 +57,11 @@ def test_a_real_model_passes(tiny_model):
     check_saved_model(tiny_model, PHOTO)
 
 
-def test_a_model_that_enlarges_by_a_whole_number_passes(saved):
-    check_saved_model(saved(lambda image: tf.repeat(tf.repeat(image, 2, 1), 2, 2)), PHOTO)
+def test_a_model_that_enlarges_by_its_factor_passes(saved):
+    model = saved(lambda image: tf.repeat(tf.repeat(image, 2, 1), 2, 2))
+    check_saved_model(model, PHOTO, factor=2)
+    with pytest.raises(UserError, match=r"makes .128, 160, 3. of an image of .64, 80, 3."):
+        check_saved_model(model, PHOTO, factor=4)
 
 
 @pytest.mark.parametrize(

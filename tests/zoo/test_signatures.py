@@ -169,6 +169,22 @@ def test_the_limit_is_for_each_file_not_for_their_sum(watched):
     assert calls == [(1, 10, 10, 3)] * 3
 
 
+def test_what_would_give_more_pixels_than_the_limit_is_refused():
+    def network(images, training):
+        return tf.repeat(tf.repeat(images, 2, 1), 2, 2)
+
+    functions = signatures(network, max_pixels=100, factor=2)
+    assert functions["serving_default"](tf.zeros((1, 5, 5, 3)))["image"].shape == (1, 10, 10, 3)
+    file = encoded(np.zeros((5, 5, 3), np.uint8), "PNG")
+    (answer,) = functions["encoded"](tf.constant([file]))["image_bytes"].numpy()
+    assert decode_png(answer).size == (10, 10)
+    with pytest.raises(REFUSED, match="image must have no more than 25 pixels"):
+        functions["serving_default"](tf.zeros((1, 13, 2, 3)))
+    file = encoded(np.zeros((13, 2, 3), np.uint8), "PNG")
+    with pytest.raises(REFUSED, match="image must have no more than 25 pixels"):
+        functions["encoded"](tf.constant([file]))
+
+
 def test_the_exported_model_has_a_limit_of_its_own(transform):
     side = int(MAX_PIXELS**0.5)
     with pytest.raises(REFUSED, match=f"no more than {MAX_PIXELS} pixels"):
