@@ -5,6 +5,7 @@ It needs grpcio, protobuf, numpy and pillow, and never TensorFlow:
     with ZooClient("localhost:8500") as zoo:
         zoo.wait_ready("starry-night")
         picture = zoo.stylize("photo.jpg", model="starry-night")
+        large = zoo.upscale("small.png", factor=4)
 """
 
 import time
@@ -179,6 +180,21 @@ class ZooClient:
         request = calls.stylize_request(picture, model, version, label)
         response = self._call(calls.PREDICT, request, timeout)
         return calls.read_stylized(picture, request, response).to_pil()
+
+    def upscale(
+        self, picture, factor, model=None, version=None, label=None, timeout=None
+    ) -> PIL.Image.Image:
+        """Enlarge a picture by a super-resolution model of the zoo; all else as `stylize`.
+
+        Args:
+            picture: as `stylize` takes it.
+            factor: how many times its width and height.
+            model: name of a model for this factor; None for "sr-x4" and so on.
+            version: number of the version to ask; None for the newest.
+            label: label of the version to ask, in place of its number.
+            timeout: seconds that the call may take; None for the client's.
+        """
+        return self.stylize(picture, model or f"sr-x{factor}", version, label, timeout)
 
     def _call(self, method, request, timeout):
         """Send one request; the shared end of all calls."""

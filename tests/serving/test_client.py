@@ -29,7 +29,7 @@ from zoo.errors import UserError
 from zoo.images import ImageError
 
 ROOT = Path(__file__).parents[2]
-MODELS = {"inverter": 1, "doubler": 2}  # by their factor of enlargement
+MODELS = {"inverter": 1, "doubler": 2, "sr-x2": 2}  # by their factor of enlargement
 BUSY = "The batch scheduling queue to which this task was submitted is full"
 
 
@@ -185,6 +185,13 @@ def test_super_resolution_enlarges_transparency_too(zoo, cat):
     stylised = zoo.stylize(cut_out, model="doubler")
     assert stylised.size == (2 * cat.width, 2 * cat.height)
     assert stylised.getchannel("A").getextrema() == (128, 128)
+
+
+def test_upscale_asks_the_model_of_the_factor_or_the_one_named(zoo, fake, cat):
+    for model in (None, "doubler"):
+        enlarged = zoo.upscale(cat, factor=2, model=model)
+        assert enlarged.size == (2 * cat.width, 2 * cat.height)
+    assert [request.model_spec.name for request in fake.requests] == ["sr-x2", "doubler"]
 
 
 def test_a_damaged_file_is_refused_before_the_server_is_asked(zoo, fake, cat):
