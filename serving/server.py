@@ -149,6 +149,8 @@ def run(options, errors=None):
     try:
         _serve(options)
     except status.StatusError as error:
+        if error.__cause__:
+            print(error.__cause__, file=errors or sys.stderr)
         print(f"Failed to start server. Error: {error}", file=errors or sys.stderr)
         return EXIT_START_FAILED
     return None

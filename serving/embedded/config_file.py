@@ -31,7 +31,7 @@ class ConfigFile:
             try:
                 self._manager.reload(model_config.read(self._path))
             except status.StatusError as error:
-                self._complain(str(error))
+                self._complain(status.explained(error))
             else:
                 self._complain(None)
 

@@ -66,7 +66,7 @@ def read(path):
 
     Raises:
         StatusError: NOT_FOUND without such a file; INVALID_ARGUMENT for one that does not parse
-            (the log tells the line) or breaks a rule.
+            (the cause tells the line) or breaks a rule.
     """
     return from_proto(text_file.read(path, model_server_config_pb2.ModelServerConfig()))
 

@@ -57,6 +57,8 @@ _CORS_HEADERS = [
     ("Access-Control-Allow-Headers", "Content-Type, Authorization"),
 ]
 _LARGEST_BODY_BYTES = 2**31 - 1
+# How long the loop over the sockets sleeps without traffic; ending takes as long.
+_LOOP_SECONDS = 0.1
 
 
 class Application:
@@ -202,20 +204,27 @@ class Server:
                 "another --rest_api_port"
             ) from error
         self.port = self._server.effective_port
-        threading.Thread(target=self._server.run, name="rest", daemon=True).start()
+        self._stopped = threading.Event()
+        self._loop = threading.Thread(target=self._run, name="rest", daemon=True)
+        self._loop.start()
 
     def stop(self, grace_seconds):
         """Take no more connections; calls that run may take so many seconds to end."""
         end = time.monotonic() + grace_seconds
-        server = self._server
-        # Sockets are closed by the thread that waits on them.
-        server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(server))
-        server.task_dispatcher.shutdown(timeout=grace_seconds)
+        # Sockets belong to the loop's thread: it closes them.
+        self._server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(self._server))
+        self._server.task_dispatcher.shutdown(timeout=grace_seconds)
         while time.monotonic() < end and self._is_sending():
             time.sleep(0.01)
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        self._stopped.set()
+        self._loop.join()
+
+    def _run(self):
+        sockets = self._server._map
+        while not self._stopped.is_set():
+            wasyncore.loop(_LOOP_SECONDS, use_poll=True, map=sockets, count=1)
+        wasyncore.close_all(sockets, ignore_all=True)
 
     def _is_sending(self):
-        return any(
-            channel.total_outbufs_len for channel in [*self._server.active_channels.values()]
-        )
+        channels = list(self._server.active_channels.values())
+        return any(channel.total_outbufs_len for channel in channels)

@@ -1,5 +1,6 @@
 """The versions of one model: those on disk, their states, loading and unloading."""
 
+import gc
 import os
 import re
 import time
@@ -177,3 +178,4 @@ class ServedModel:
 
     def _unload(self, number):
         self._put(Version(number, State.END))
+        gc.collect()  # A SavedModel refers to itself: it would stay in memory for long.

@@ -36,6 +36,11 @@ deadline_exceeded = functools.partial(StatusError, grpc.StatusCode.DEADLINE_EXCE
 unimplemented = functools.partial(StatusError, grpc.StatusCode.UNIMPLEMENTED)
 
 
+def explained(error):
+    """The error, and in brackets what caused it, for logs."""
+    return f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+
+
 def from_tensorflow(error: tf.errors.OpError):
     """The same code, and the kernel's words without what Python's runtime wraps around them."""
     text = error.message.rpartition("<stack traces unavailable>\n")[2]

@@ -1,6 +1,5 @@
 """Configuration files in protobuf's text form, as tensorflow_model_server reads them."""
 
-from absl import logging
 from google.protobuf import text_format
 
 from serving.embedded import status
@@ -11,7 +10,7 @@ def read(path, message):
 
     Raises:
         StatusError: NOT_FOUND without such a file; INVALID_ARGUMENT for one that does not parse
-            (the log tells the line).
+            (the exception's cause tells the line).
     """
     try:
         with open(path, "rb") as file:
@@ -26,5 +25,4 @@ def parse(text, message, path):
     try:
         return text_format.Parse(text, message)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        logging.error("%s: %s", path, error)
         raise status.invalid_argument(f"Invalid protobuf file: '{path}'") from error

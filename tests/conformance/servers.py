@@ -68,11 +68,15 @@ class Real:
         output = subprocess.DEVNULL
         command = [real_server(), *ports, *flags]
         self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_ready(self):
         with grpc.insecure_channel(self.grpc_address) as channel:
             grpc.channel_ready_future(channel).result(timeout=START_SECONDS)
-        self._wait_for_rest()
-
-    def _wait_for_rest(self):
         host, _, port = self.rest_address.partition(":")
         end = time.monotonic() + START_SECONDS
         while True:

@@ -40,13 +40,22 @@ def asked(request, models, tmp_path_factory):
     server.stop()
 
 
+# They wait for polls, or for what never comes; `-m "not waits"` leaves them out.
+WAITING = ("hot", "polled_config", "reload_blocked")
+
+
 def grouped(*, start):
     groups = {}
     for case in recordings.CASES:
         if (case["service"] == "start") == start:
             groups.setdefault((case["config"], recordings.group(case)), []).append(case)
     return [
-        pytest.param((kind, configuration), cases, id=f"{kind}-{name}")
+        pytest.param(
+            (kind, configuration),
+            cases,
+            id=f"{kind}-{name}",
+            marks=[pytest.mark.waits] if configuration in WAITING else [],
+        )
         for kind in servers.KINDS
         for (configuration, name), cases in groups.items()
     ]
