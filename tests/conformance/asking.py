@@ -17,11 +17,15 @@ CALL_SECONDS = 10
 
 
 class Place:
-    """The models' folder and the scratch folder, and the placeholders that stand for them."""
+    """The models' folder and the scratch folder, and the placeholders that stand for them.
 
-    def __init__(self, models, work):
+    `pace` is how long a pause is, as a fraction of the recorded one.
+    """
+
+    def __init__(self, models, work, pace=1.0):
         self.models = models
         self.work = work
+        self._pace = pace
 
     def expand(self, value):
         return self._replaced(value, {"{models}": str(self.models), "{work}": str(self.work)})
@@ -76,7 +80,7 @@ class Place:
             case "await":
                 client.wait_for(what["model"], what["states"])
             case "pause":
-                time.sleep(what)
+                time.sleep(what * self._pace)
 
 
 class Client:

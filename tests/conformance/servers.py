@@ -39,12 +39,17 @@ class Embedded:
     # asked to; what is answered otherwise is tested with the server's own tests.
     _WITH_FAULTS = ("batching", "reload_blocked")
 
+    # It polls five times as often as the real one can, so pauses may be shorter.
+    pace = 0.4
+    _EVERY_SECOND = re.compile(r"(poll_wait_seconds)=1$")
+
     def __init__(self, configuration, flags):
         from serving import server
 
         self.grpc_address, self.rest_address, ports = port_flags()
         if configuration in self._WITH_FAULTS:
             flags = [*flags, "--imitate_faults=true"]
+        flags = [self._EVERY_SECOND.sub(r"\1=0.2", flag) for flag in flags]
         self._running = server.start(server.parse([*ports, *flags]))
 
     def stop(self):
@@ -62,6 +67,8 @@ class Embedded:
 
 class Real:
     """The real server, as a process of its own. It listens on every interface."""
+
+    pace = 1.0
 
     def __init__(self, configuration, flags):
         self.grpc_address, self.rest_address, ports = port_flags()

@@ -18,8 +18,8 @@ def models(tmp_path_factory):
     return folder
 
 
-def prepared(configuration, models, work):
-    place = Place(models, work)
+def prepared(configuration, models, work, pace):
+    place = Place(models, work, pace)
     for name, text in configuration.get("files", {}).items():
         place.write(name, text)
     for action in configuration.get("before", []):
@@ -32,7 +32,8 @@ def asked(request, models, tmp_path_factory):
     """(place, client) of a running server; the parameter is (kind of server, configuration)."""
     kind, name = request.param
     configuration = recordings.CONFIGURATIONS[name]
-    place = prepared(configuration, models, tmp_path_factory.mktemp(name))
+    work = tmp_path_factory.mktemp(name)
+    place = prepared(configuration, models, work, servers.KINDS[kind].pace)
     server = servers.KINDS[kind](name, place.expand(configuration["flags"]))
     client = Client(server.grpc_address, server.rest_address)
     yield place, client
@@ -94,7 +95,7 @@ def test_the_answers_are_those_of_the_real_server(request, asked, cases):
 @pytest.mark.parametrize(("server", "cases"), grouped(start=True))
 def test_what_cannot_start_ends_in_the_words_of_the_real_server(server, cases, models, tmp_path):
     kind, name = server
-    place = prepared(recordings.CONFIGURATIONS[name], models, tmp_path)
+    place = prepared(recordings.CONFIGURATIONS[name], models, tmp_path, servers.KINDS[kind].pace)
     wrong = {}
     for case in cases:
         flags = place.expand(case["request"]["flags"])
