@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from trainers import superres
 from zoo import runs
@@ -76,6 +77,16 @@ def test_a_run_leaves_its_record_log_previews_events_and_checkpoints(finished_ru
     previews = sorted(path.name for path in (finished_run / "previews").iterdir())
     assert previews == [f"step-{step:08d}.png" for step in (2, 4, 5)]
     assert runs.checkpoint_steps(finished_run) == [4, 5]
+
+
+def test_previews_show_small_images_results_and_originals(finished_run):
+    sheet = Image.open(finished_run / "previews" / "step-00000005.png")
+    row = sheet.height // 3
+    assert row > 256
+    small, original = (
+        np.asarray(sheet.crop((10, 10 + row * i, 200, 250 + row * i)), float) for i in (0, 2)
+    )
+    assert 0 < np.abs(small - original).mean() < 20  # the same picture, blurred
 
 
 def test_training_that_goes_on_gives_the_network_of_one_that_never_stopped(
