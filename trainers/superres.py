@@ -1,4 +1,4 @@
-"""Train a network that enlarges images by a factor, per pixel or under a perceptual loss.
+r"""Train a network that enlarges images by a factor, per pixel or under a perceptual loss.
 
     python -m trainers.superres --factor=4 --content=DIR --loss=pixel --output=runs/NAME
     python -m trainers.superres --factor=4 --content=DIR --loss=perceptual \
