@@ -15,7 +15,7 @@ class RestorationCriterion:
 
     "pixel" is the mean distance of pixels; each of `layers` the feature reconstruction loss there
     (Johnson 2016, equation 2); "consistency" the mean squared difference of the small image and of
-    what the field's bicubic makes of the enlarged one.
+    what the field's bicubic makes of the enlarged one; "grid" is `grid_error`.
 
     Args:
         factor: of super-resolution.
@@ -23,13 +23,17 @@ class RestorationCriterion:
         loss_network: a `zoo.vgg.LossNetwork`; None where there are no layers.
         layers: names such as "relu2_2".
         has_consistency: whether there is that term.
+        has_grid: the same.
     """
 
-    def __init__(self, factor, pixel_distance, loss_network, layers, has_consistency):
+    def __init__(
+        self, factor, pixel_distance, loss_network, layers, has_consistency=False, has_grid=False
+    ):
         self.factor = factor
         self._pixel_distance = PIXEL_DISTANCES.get(pixel_distance)
         self._features = loss_network.features(tuple(layers)) if layers else None
         self._shrink = BicubicDownsampling(factor) if has_consistency else None
+        self._has_grid = has_grid
 
     def __call__(self, images, originals, small, step=0):
         """The unweighted terms, {name: float32 scalar}.
@@ -51,6 +55,8 @@ class RestorationCriterion:
                 terms[layer] = feature_reconstruction(features[layer], target)
         if self._shrink:
             terms["consistency"] = ops.mean(ops.square(self._shrink(images) - small))
+        if self._has_grid:
+            terms["grid"] = grid_error(images, originals, self.factor)
         return terms
 
     def of_bicubic(self, pairs):
@@ -67,6 +73,24 @@ class RestorationCriterion:
             name: float(ops.convert_to_numpy(sum(terms[name] for terms in every) / len(every)))
             for name in every[0]
         }
+
+
+def grid_error(images, originals, factor):
+    """How much enlarged images err differently on the `factor` x `factor` places of a pixel.
+
+    The mean square of what the mean error at each place, over one image, is off the mean error at
+    all. A network that knows the small pixels' grid draws textures along it where features are all
+    that counts, which shows as a cross-hatch.
+
+    Args:
+        images: [N, H, W, 3], of known shape.
+        originals: the same.
+        factor: of super-resolution.
+    """
+    batch, height, width, channels = images.shape
+    shape = (batch, height // factor, factor, width // factor, factor, channels)
+    of_places = ops.mean(ops.reshape(images - originals, shape), axis=(1, 3))
+    return ops.mean(ops.square(of_places - ops.mean(of_places, axis=(1, 2), keepdims=True)))
 
 
 class RestorationTrainer(keras.Model):

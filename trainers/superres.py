@@ -48,6 +48,7 @@ class SuperResolutionSettings:
     layers: list[str]
     perceptual_weight: float
     consistency_weight: float
+    grid_weight: float
     learning_rate: float
     ema_momentum: float
     seed: int
@@ -147,13 +148,18 @@ def _criterion(settings):
         else None,
         settings.layers if perceptual else (),
         settings.consistency_weight > 0,
+        settings.grid_weight > 0,
     )
 
 
 def _weights(settings, criterion, batches):
     """The weight of each term: the flag's, over what bicubic costs in the first batches."""
     costs = criterion.of_bicubic([batches.batch(step) for step in range(CALIBRATION_BATCHES)])
-    flag = {"pixel": 1.0, "consistency": settings.consistency_weight}
+    flag = {
+        "pixel": 1.0,
+        "consistency": settings.consistency_weight,
+        "grid": settings.grid_weight,
+    }
     # The layers share theirs.
     flag |= dict.fromkeys(settings.layers, settings.perceptual_weight / len(settings.layers))
     return {name: flag[name] / cost for name, cost in costs.items()}
@@ -207,6 +213,12 @@ def define_flags():
         "consistency_weight",
         0.0,
         "Weight of the term that wants the output, made small again by bicubic, to be the input.",
+        lower_bound=0,
+    )
+    flags.DEFINE_float(
+        "grid_weight",
+        0.1,
+        "Weight of the term against a cross-hatch along the small image's pixels.",
         lower_bound=0,
     )
     flags.DEFINE_float(

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.restoration import RestorationCriterion, RestorationTrainer
+from trainers.restoration import RestorationCriterion, RestorationTrainer, grid_error
 from trainers.windows import shifted_windows
 from zoo.bicubic import rescale
 from zoo.superres import SuperResolutionNetwork
@@ -74,6 +74,20 @@ def test_the_consistency_term_is_of_the_image_made_small_again(crops, small):
     assert terms(criterion, others, crops, small) == {
         "consistency": pytest.approx(expected, rel=1e-3)
     }
+
+
+def test_the_grid_term_is_of_a_pattern_along_the_small_pixels(crops, small):
+    pattern = np.random.default_rng(0).normal(size=(4, 4, 3)).astype(np.float32) / 100
+    everywhere = crops + np.tile(pattern, (8, 8, 1)) + 0.1  # a shift of all alike does not count
+    expected = np.mean((pattern - pattern.mean(axis=(0, 1))) ** 2)
+    criterion = RestorationCriterion(4, None, None, (), has_grid=True)
+    assert terms(criterion, everywhere, crops, small) == {"grid": pytest.approx(expected, rel=1e-3)}
+
+
+def test_a_pattern_of_another_period_is_no_grid():
+    pattern = np.random.default_rng(0).normal(size=(1, 5, 5, 1)).astype(np.float32)
+    images = keras.ops.array(np.tile(pattern, (1, 4, 4, 3)))
+    assert float(grid_error(images, 0 * images, 4)) == pytest.approx(0, abs=1e-10)
 
 
 def test_what_bicubic_costs_is_the_mean_over_batches(criterion, crops, small):

@@ -31,6 +31,7 @@ def settings(photo_directory):
         layers=["relu2_2"],
         perceptual_weight=1.0,
         consistency_weight=0.0,
+        grid_weight=0.0,
         learning_rate=1e-3,
         ema_momentum=0.5,
         seed=0,
@@ -124,6 +125,7 @@ def test_a_perceptual_training_begins_with_the_network_of_another(
         layers=["relu1_2", "conv2_2"],
         perceptual_weight=3.0,
         consistency_weight=0.5,
+        grid_weight=0.1,
         init_from=str(finished_run),
         learning_rate=1e-9,
         steps=1,
@@ -135,17 +137,21 @@ def test_a_perceptual_training_begins_with_the_network_of_another(
     weights = runs.read_record(tmp_path)["calibrated"]
     (row,) = log(tmp_path)
     assert set(row) == {"step", "seconds", "loss", *weights}
-    assert set(weights) == {"pixel", "relu1_2", "conv2_2", "consistency"}
+    assert set(weights) == {"pixel", "relu1_2", "conv2_2", "consistency", "grid"}
     total = sum(weight * float(row[name]) for name, weight in weights.items())
     assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
 
 
 def test_a_term_of_bicubic_costs_what_the_flag_says(settings):
-    costs = {"pixel": 0.5, "relu1_2": 2.0, "conv2_2": 4.0, "consistency": 0.25}
+    costs = {"pixel": 0.5, "relu1_2": 2.0, "conv2_2": 4.0, "consistency": 0.25, "grid": 1e-6}
     criterion = SimpleNamespace(of_bicubic=lambda pairs: costs)
     batches = SimpleNamespace(batch=lambda step: None)
     mixed = dataclasses.replace(
-        settings, layers=["relu1_2", "conv2_2"], perceptual_weight=3.0, consistency_weight=0.5
+        settings,
+        layers=["relu1_2", "conv2_2"],
+        perceptual_weight=3.0,
+        consistency_weight=0.5,
+        grid_weight=0.125,
     )
     weights = superres._weights(mixed, criterion, batches)
     assert {name: weights[name] * cost for name, cost in costs.items()} == {
@@ -153,6 +159,7 @@ def test_a_term_of_bicubic_costs_what_the_flag_says(settings):
         "relu1_2": 1.5,  # the layers share theirs
         "conv2_2": 1.5,
         "consistency": 0.5,
+        "grid": 0.125,
     }
 
 
