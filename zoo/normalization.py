@@ -53,6 +53,8 @@ def _fused(images, gamma, beta, epsilon):
             x=image, scale=gamma, offset=beta, mean=(), variance=(), epsilon=epsilon
         ).y
 
+    if images.shape[0] == 1:
+        return normalize(images)
     if images.shape[0] is not None:
         return tf.concat([normalize(image) for image in tf.split(images, images.shape[0])], axis=0)
     normalized = tf.map_fn(lambda image: normalize(image[None])[0], images)

@@ -226,7 +226,7 @@ def test_other_settings_are_refused_and_named(settings, finished_run):
         ({"loss_network_weights": "/nowhere/vgg.h5"}, r"cannot load vgg16 weights '/nowhere/vgg"),
         ({"loss_network": "vgg19"}, r"cannot load vgg19 weights"),
         ({"content_layers": ["relu9_9"]}, r"vgg16 has no layer 'relu9_9'; it has relu1_1, "),
-        ({"style_layers": ["conv1_1"]}, r"vgg16 has no layer 'conv1_1'"),
+        ({"style_layers": ["conv9_1"]}, r"vgg16 has no layer 'conv9_1'"),
         ({"init_from": "/nowhere/run"}, "--init_from: /nowhere/run has no checkpoint"),
     ],
 )

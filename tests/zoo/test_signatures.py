@@ -66,6 +66,24 @@ def test_a_batch_comes_back_in_its_size(transform, size):
     assert 0 <= output.min() < output.max() <= 1
 
 
+def test_an_image_comes_back_the_same_alone_and_in_a_batch(transform):
+    images = some_images(3, 20, 24, 3)
+    alone = [transform(images[i : i + 1])[0] for i in range(3)]
+    np.testing.assert_allclose(transform(images), alone, atol=1e-5)
+
+
+def test_tensorflow_knows_of_a_batch_of_one_that_it_is_one():
+    traced = []
+
+    def network(images, training):
+        traced.append(images.shape.as_list())
+        return images
+
+    function = signatures(network)["serving_default"].get_concrete_function()
+    assert sorted(traced, key=str) == [[1, None, None, 3], [None, None, None, 3]]
+    assert function(tf.zeros((1, 4, 5, 3)))["image"].shape == (1, 4, 5, 3)
+
+
 # --- What is refused
 
 
