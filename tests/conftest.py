@@ -68,7 +68,8 @@ def tiny_network():
     from zoo.quiet import import_keras
 
     import_keras().utils.set_random_seed(0)
-    from zoo.networks import NETWORKS, StyleNetwork
+    from zoo.architectures import NETWORKS
+    from zoo.networks import StyleNetwork
 
     return StyleNetwork(**NETWORKS["quarter"], width=SETTINGS["width"])
 

@@ -17,7 +17,8 @@ from trainers.content import Photos, RandomCrops
 from trainers.perceptual import PerceptualTrainer
 from trainers.sources import open_source
 from zoo import criterion, images, program
-from zoo.networks import NETWORKS, StyleNetwork
+from zoo.architectures import NETWORKS
+from zoo.networks import StyleNetwork
 from zoo.vgg import LossNetwork
 
 # Photos are kept a little larger than the crops, so that crops differ from epoch to epoch.

@@ -3,7 +3,13 @@
 import keras
 from keras import layers
 
-from zoo.layers import CropLike, NearestSubpixel, PixelShuffle, ReflectionPadding2D
+from zoo.layers import (
+    CropLike,
+    NearestSubpixel,
+    NearestUpsampling2D,
+    PixelShuffle,
+    ReflectionPadding2D,
+)
 from zoo.normalization import InstanceNormalization
 
 
@@ -12,36 +18,49 @@ class StyleNetwork(keras.Model):
     """Encoder, residual trunk and decoder of Johnson 2016 (supplementary material, table 1).
 
     Input and output: float32 [N, H, W, 3] in [0, 1], any H and W from 1 up. The image is
-    reflected once at the input. The 3x3 convolutions of the trunk are not padded, so each block
-    eats two trunk pixels of that border on every side, and what is left is cropped at the end.
+    reflected once at the input, and what is left of that border is cropped at the end.
 
     Args:
         stem: convolutions down to the trunk's resolution, each (filters, kernel, stride).
-        residual_blocks: number of blocks, each of two 3x3 convolutions of the last stem width.
+        block: of the trunk, a name of `BLOCKS`.
+        residual_blocks: number of blocks, of the last stem width.
         head: convolutions up again, each (filters, kernel, nearest-neighbour upsampling factor).
         output_kernel: side of the last convolution's kernel.
         output_scale: 1, or the factor of a sub-pixel convolution at the end.
         padding: reflected pixels on each side of the input; at least what the trunk eats.
+        trunk_padding: of the trunk's 3x3 convolutions: "valid", so that each block eats two trunk
+            pixels of the border on every side; "same", zeros; or "reflect".
+        layer_padding: of the other convolutions, "same", or "reflect" if their kernels are odd.
+        trunk_norms: "all", or "few": none after a block's last convolution, which has a bias then.
+        skips: whether what a stem's convolution gives is added to what the head's at the same
+            resolution and of the same width gives. The trunk must not be "valid" then.
         width: factor on every hidden layer's filters.
     """
 
     def __init__(
         self,
         stem=((32, 9, 1), (64, 3, 2), (128, 3, 2)),
+        block="dense",
         residual_blocks=5,
         head=((64, 3, 2), (32, 3, 2)),
         output_kernel=9,
         output_scale=1,
         padding=40,
+        trunk_padding="valid",
+        layer_padding="same",
+        trunk_norms="all",
+        skips=False,
         width=1.0,
         **kwargs,
     ):
         stride = 1
         for _, _, s in stem:
             stride *= s
-        eaten = 4 * residual_blocks * stride // 2
+        eaten = 2 * residual_blocks * stride if trunk_padding == "valid" else 0
         if padding < eaten:
             raise ValueError(f"padding={padding}: {residual_blocks} blocks eat {eaten} pixels")
+        if skips and eaten:
+            raise ValueError("skips need a trunk that eats no pixels: trunk_padding")
 
         def filters(count):
             return max(1, round(width * count))
@@ -49,16 +68,26 @@ class StyleNetwork(keras.Model):
         # --- Encoder ---
         inputs = keras.Input((None, None, 3), name="image")
         x = ReflectionPadding2D(padding, multiple=stride, name="pad")(inputs)
+        encoded, reduction = {}, 1
         for i, (count, kernel, s) in enumerate(stem):
-            x = _convolution(x, filters(count), kernel, f"stem{i + 1}", strides=s)
+            x = _convolution(x, filters(count), kernel, f"stem{i + 1}", layer_padding, s)
+            reduction *= s
+            encoded[reduction, filters(count)] = x
         # --- Residual trunk (He 2016 without the ReLU after the addition) ---
         for i in range(residual_blocks):
-            x = _residual_block(x, f"residual{i + 1}")
+            shortcut = x
+            x = BLOCKS[block](x, f"residual{i + 1}", trunk_padding, trunk_norms == "all")
+            if trunk_padding == "valid":
+                shortcut = layers.Cropping2D(2, name=f"residual{i + 1}_crop")(shortcut)
+            x = layers.Add(name=f"residual{i + 1}_add")([shortcut, x])
         # --- Decoder ---
         for i, (count, kernel, scale) in enumerate(head):
             if scale > 1:
-                x = layers.UpSampling2D(scale, name=f"upsample{i + 1}")(x)
-            x = _convolution(x, filters(count), kernel, f"head{i + 1}")
+                x = NearestUpsampling2D(scale, name=f"upsample{i + 1}")(x)
+            x = _convolution(x, filters(count), kernel, f"head{i + 1}", layer_padding)
+            reduction //= scale
+            if skips and (reduction, filters(count)) in encoded:
+                x = layers.Add(name=f"skip{i + 1}")([x, encoded[reduction, filters(count)]])
         x = layers.Conv2D(
             3 * output_scale**2,
             output_kernel,
@@ -75,11 +104,16 @@ class StyleNetwork(keras.Model):
         super().__init__(inputs, outputs, **kwargs)
         self.config = {
             "stem": stem,
+            "block": block,
             "residual_blocks": residual_blocks,
             "head": head,
             "output_kernel": output_kernel,
             "output_scale": output_scale,
             "padding": padding,
+            "trunk_padding": trunk_padding,
+            "layer_padding": layer_padding,
+            "trunk_norms": trunk_norms,
+            "skips": skips,
             "width": width,
         }
 
@@ -91,34 +125,58 @@ class StyleNetwork(keras.Model):
         return cls(**config)
 
 
-def _convolution(x, filters, kernel, name, strides=1, padding="same", relu=True):
-    # The norm that follows takes any bias away.
+def _norm(x, name):
+    return InstanceNormalization(name=f"{name}_norm")(x)
+
+
+def _convolution(x, filters, kernel, name, padding="same", strides=1, norm=True, relu=True):
+    if padding == "reflect":
+        x = ReflectionPadding2D(kernel // 2, name=f"{name}_pad")(x)
+        padding = "valid"
     x = layers.Conv2D(
-        filters, kernel, strides, padding, use_bias=False, name=f"{name}_convolution"
+        filters,
+        kernel,
+        strides,
+        padding,
+        use_bias=not norm,  # a norm would take any bias away
+        name=f"{name}_convolution",
     )(x)
-    x = InstanceNormalization(name=f"{name}_norm")(x)
+    x = _norm(x, name) if norm else x
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def _residual_block(x, name):
+def _depthwise(x, name, padding):
+    if padding == "reflect":
+        x = ReflectionPadding2D(1, name=f"{name}_pad")(x)
+        padding = "valid"
+    return layers.DepthwiseConv2D(3, padding=padding, use_bias=False, name=f"{name}_depthwise")(x)
+
+
+def _dense_block(x, name, padding, norm):
+    """Two 3x3 convolutions (He 2016)."""
     filters = x.shape[-1]
-    y = _convolution(x, filters, 3, f"{name}a", padding="valid")
-    y = _convolution(y, filters, 3, f"{name}b", padding="valid", relu=False)
-    shortcut = layers.Cropping2D(2, name=f"{name}_crop")(x)
-    return layers.Add(name=f"{name}_add")([shortcut, y])
+    x = _convolution(x, filters, 3, f"{name}a", padding)
+    return _convolution(x, filters, 3, f"{name}b", padding, norm=norm, relu=False)
 
 
-# What the flag --network takes: a name, and the constructor's arguments.
-NETWORKS = {
-    # Johnson 2016, with instance norm for batch norm and nearest-neighbour upsampling before a
-    # convolution for the fractionally strided one.
-    "johnson2016": {},
-    # Two strided 4x4 convolutions to a quarter of the resolution, and a sub-pixel output.
-    "quarter": {
-        "stem": ((32, 4, 2), (96, 4, 2)),
-        "head": ((48, 3, 2),),
-        "output_kernel": 3,
-        "output_scale": 2,
-        "padding": 48,
-    },
+def _separable_block(x, name, padding, norm):
+    """The same of depthwise-separable convolutions (Howard 2017)."""
+    filters = x.shape[-1]
+    x = _convolution(_depthwise(x, f"{name}a", padding), filters, 1, f"{name}a")
+    x = _depthwise(x, f"{name}b", padding)
+    return _convolution(x, filters, 1, f"{name}b", norm=norm, relu=False)
+
+
+def _inverted_block(x, name, padding, norm, expansion=2):
+    """Two 3x3 depthwise convolutions of twice the channels between 1x1 ones (Sandler 2018)."""
+    filters = x.shape[-1]
+    x = _convolution(x, expansion * filters, 1, f"{name}a")
+    x = _depthwise(_depthwise(x, f"{name}b", padding), f"{name}c", padding)
+    return _convolution(x, filters, 1, f"{name}c", norm=norm, relu=False)
+
+
+BLOCKS = {
+    "dense": _dense_block,
+    "separable": _separable_block,
+    "inverted": _inverted_block,
 }

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from trainers.perceptual import PerceptualTrainer
+from zoo.architectures import NETWORKS
 from zoo.criterion import PerceptualCriterion
-from zoo.networks import NETWORKS, StyleNetwork
+from zoo.networks import StyleNetwork
 from zoo.vgg import LossNetwork
 
 WEIGHTS = {"content": 1.0, "style": 0.01, "tv": 10.0, "spikes": 20.0}

@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.layers import CropLike, NearestSubpixel, PixelShuffle, ReflectionPadding2D, UnitRange
+from zoo.layers import (
+    CropLike,
+    NearestSubpixel,
+    NearestUpsampling2D,
+    PixelShuffle,
+    ReflectionPadding2D,
+    UnitRange,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -59,6 +66,21 @@ def test_crop_like_undoes_the_padding():
     images = some_images(5, 6)
     padded = ReflectionPadding2D(7, 8)(images)
     np.testing.assert_array_equal(CropLike(7)(padded, images), images)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_nearest_upsampling_repeats_each_pixel(scale):
+    images = some_images(4, 5)
+    larger = NearestUpsampling2D(scale)(images)
+    np.testing.assert_array_equal(larger, images.repeat(scale, 1).repeat(scale, 2))
+    assert NearestUpsampling2D(scale).compute_output_shape(images.shape) == larger.shape
+
+
+def test_layers_keep_a_batch_size_that_is_known():
+    spec = tf.TensorSpec([1, None, None, 4], tf.float32)
+    for layer in (ReflectionPadding2D(2, 4), NearestUpsampling2D(2), PixelShuffle(2)):
+        function = tf.function(layer, input_signature=[spec])
+        assert function.get_concrete_function().output_shapes[0] == 1
 
 
 @pytest.mark.parametrize(("scale", "channels"), [(2, 3), (3, 1), (4, 3), (1, 2)])

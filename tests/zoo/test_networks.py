@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.networks import NETWORKS, StyleNetwork
+from zoo.architectures import NETWORKS
+from zoo.layers import NearestUpsampling2D
+from zoo.networks import StyleNetwork
 from zoo.sample_photo import sample_photo
 
 TINY = 0.1
@@ -31,9 +33,7 @@ def test_johnson2016_is_the_table_of_the_paper(johnson2016):
     strides = [layer.strides[0] for layer in convolutions(johnson2016)]
     assert strides == [1, 2, 2] + [1] * 13
     upsampling = [
-        layer.size[0]
-        for layer in johnson2016.layers
-        if isinstance(layer, keras.layers.UpSampling2D)
+        layer.scale for layer in johnson2016.layers if isinstance(layer, NearestUpsampling2D)
     ]
     assert upsampling == [2, 2]
     assert johnson2016.get_layer("pad").padding == 40
@@ -56,7 +56,7 @@ def test_residual_blocks_add_without_a_relu_behind(johnson2016):
             for node in layer._inbound_nodes
             if addition.output in node.input_tensors
         }
-        assert after <= {"Conv2D", "Cropping2D", "UpSampling2D"}
+        assert after <= {"Conv2D", "Cropping2D", "NearestUpsampling2D"}
     relus = [layer for layer in johnson2016.layers if isinstance(layer, keras.layers.ReLU)]
     assert len(relus) == 3 + 5 + 2
 
@@ -84,16 +84,17 @@ def test_the_picture_is_not_shifted(name, monkeypatch):
     # Without norms, which look everywhere, and with plain averages for kernels.
     monkeypatch.setattr("zoo.networks.InstanceNormalization", keras.layers.Identity)
     network = StyleNetwork(**NETWORKS[name], width=0.01)
-    for layer in convolutions(network):
-        layer.kernel.assign(tf.ones_like(layer.kernel) / np.prod(layer.kernel.shape[:3]))
-    image = tf.fill((1, 160, 160, 3), 0.5)
+    for layer in network.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            layer.kernel.assign(tf.ones_like(layer.kernel) / np.prod(layer.kernel.shape[:3]))
+    image = tf.fill((1, 160, 160, 3), 0.001)  # blocks double it, up to the sigmoid
     with tf.GradientTape() as tape:
         tape.watch(image)
-        pixel = network(image)[0, 70, 90, 0]
-    influence = np.abs(tape.gradient(pixel, image)[0]).sum(-1)
+        block = tf.reduce_sum(network(image)[0, 64:72, 88:96, 0])  # no stride is longer
+    influence = np.abs(tape.gradient(block, image)[0]).sum(-1)
     rows, columns = np.indices(influence.shape)
     centre = [np.average(where, weights=influence) for where in (rows, columns)]
-    np.testing.assert_allclose(centre, (70, 90), atol=3)
+    np.testing.assert_allclose(centre, (67.5, 91.5), atol=2)  # johnson2016: 1.5, of its 3x3 strides
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -123,7 +124,7 @@ def test_a_network_saved_in_bfloat16_loads_as_float32_and_back(name, tmp_path):
     keras.config.set_dtype_policy("float32")
     copy = keras.saving.load_model(tmp_path / "network.keras")
     assert {layer.compute_dtype for layer in copy.layers} == {"float32"}
-    np.testing.assert_allclose(copy(photo), network(photo), atol=0.1)
+    assert np.abs(copy(photo) - network(photo)).mean() < 0.03
 
 
 @pytest.mark.parametrize("name", NETWORKS)
