@@ -64,3 +64,28 @@ def test_in_mixed_bfloat16_the_loss_and_the_variables_are_float32(vgg_weights, c
     loss = trainer.compute_loss(crops, y_pred=trainer(crops, training=True))
     assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     assert {v.dtype for v in trainer.trainable_variables} == {"float32"}
+
+
+def test_losses_see_photo_and_output_alike_from_another_pixel_in_each_step(crops):
+    corners = []
+
+    class Noting:
+        def content_targets(self, photos):
+            return photos
+
+        def __call__(self, outputs, photos, style_targets):
+            assert outputs.shape == (2, 24, 24, 3)
+            np.testing.assert_array_equal(outputs, photos)
+            corners.append(tuple(np.asarray(outputs)[0, 0, 0, :2].astype(int)))
+            return dict.fromkeys(("content", "style", "tv"), 0.0)
+
+    network = StyleNetwork(**NETWORKS["quarter"], width=0.1)
+    trainer = PerceptualTrainer(network, Noting(), None, WEIGHTS, (2, 32, 32, 3))
+    trainer.compile(keras.optimizers.Adam())
+    positions = np.stack(np.indices((32, 32, 3))[:2], -1).max(2)  # rows and columns
+    images = np.zeros((2, 32, 32, 3), np.float32)
+    images[..., :2] = positions
+    for step in range(64):
+        trainer.optimizer.iterations.assign(step)
+        trainer.compute_loss(images, y_pred={"image": images, "norms": []})
+    assert set(corners) == {(row, column) for row in range(8) for column in range(8)}
