@@ -39,19 +39,19 @@ def held_out_terms(transform, criterion, style_targets, photos):
     return dict(zip(TERMS, np.mean(rows, axis=0).tolist(), strict=True))
 
 
-def define_flags():
-    """The program's flags."""
-    flags.DEFINE_string("run", None, "Directory of the run whose objective it is.", required=True)
-    flags.DEFINE_string("content", None, "Photos: a directory or a glob.", required=True)
-    flags.DEFINE_integer("image_size", 512, "Short side of the photos in pixels.", lower_bound=32)
-    flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
+def objective_of(run, image_size, content):
+    """What a run is trained on, and photos to hold it against.
 
+    Args:
+        run: the run's directory.
+        image_size: short side of the photos in pixels.
+        content: photos: a directory or a glob.
 
-def main(argv):
-    """Run the program; see the module's docstring."""
-    if len(argv) < 2:
-        raise app.UsageError("give a model, or several")
-    record = runs.read_record(flags.FLAGS.run)
+    Returns:
+        A function of a model, which maps a `Picture` to one, to its terms, see `held_out_terms`,
+        with their weighted sum "total"; the weights {term: float}; and the photos.
+    """
+    record = runs.read_record(run)
     settings = record["settings"]
     network = LossNetwork(
         settings["loss_network"],
@@ -64,21 +64,43 @@ def main(argv):
         images.resize_short_side(painting, settings["style_size"])[None]
     )
     photos = [
-        images.Picture(images.resize_short_side(images.read(path).rgb, flags.FLAGS.image_size))
-        for path in images.find(flags.FLAGS.content)
+        images.Picture(images.resize_short_side(images.read(path).rgb, image_size))
+        for path in images.find(content)
     ]
     weights = {
         "content": settings["content_weight"],
         "style": record["calibrated"]["style_weight"],
         "tv": settings["tv_weight"],
     }
+
+    def terms_of(model):
+        terms = held_out_terms(model, criterion, style_targets, photos)
+        return {**terms, "total": sum(weights[term] * terms[term] for term in TERMS)}
+
+    return terms_of, weights, photos
+
+
+def define_flags():
+    """The program's flags."""
+    flags.DEFINE_string("run", None, "Directory of the run whose objective it is.", required=True)
+    flags.DEFINE_string("content", None, "Photos: a directory or a glob.", required=True)
+    flags.DEFINE_integer("image_size", 512, "Short side of the photos in pixels.", lower_bound=32)
+    flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
+
+
+def main(argv):
+    """Run the program; see the module's docstring."""
+    if len(argv) < 2:
+        raise app.UsageError("give a model, or several")
+    terms_of, weights, photos = objective_of(
+        flags.FLAGS.run, flags.FLAGS.image_size, flags.FLAGS.content
+    )
     print(f"{len(photos)} photos; " + ", ".join(f"{k} x {v:.4g}" for k, v in weights.items()))
     print("| model | content | style | tv | weighted sum |\n| --- | --- | --- | --- | --- |")
     for name in argv[1:]:
         model = SavedModel(catalog.find(name, flags.FLAGS.saved_models).path)
-        terms = held_out_terms(model, criterion, style_targets, photos)
-        total = sum(weights[term] * terms[term] for term in TERMS)
-        print(f"| {name} | " + " | ".join(f"{terms[t]:.4g}" for t in TERMS) + f" | {total:.4g} |")
+        terms = terms_of(model)
+        print(f"| {name} | " + " | ".join(f"{value:.4g}" for value in terms.values()) + " |")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 from absl import flags
 
 from benchmarks import optimization
+from benchmarks.timing import alternating_seconds
 from trainers import descent, loss_network_flags
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
@@ -21,30 +22,6 @@ from trainers.preparation import check, loss_network
 from zoo import program
 
 POLICIES = ("float32", "mixed_bfloat16")
-BLOCKS = 10
-EVALUATIONS = 3  # in a block
-
-
-def alternating_seconds(functions, argument):
-    """Seconds a call of each function, in blocks that take turns.
-
-    Args:
-        functions: {name: function of `argument`}.
-        argument: for instance an image.
-
-    Returns:
-        {name: a list of `BLOCKS` floats}.
-    """
-    for function in functions.values():
-        function(argument)  # compiles
-    seconds = {name: [] for name in functions}
-    for _ in range(BLOCKS):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            for _ in range(EVALUATIONS):
-                function(argument)
-            seconds[name].append((time.perf_counter() - start) / EVALUATIONS)
-    return seconds
 
 
 def compare(settings):
@@ -54,7 +31,7 @@ def compare(settings):
         settings: a `trainers.presets.Settings`, at least 2 iterations of float32.
 
     Returns:
-        For each of `POLICIES` a dict: "blocks", see `alternating_seconds`; "seconds" of the
+        For each of `POLICIES` a dict: "blocks", see `benchmarks.timing`; "seconds" of the
         descent; "iteration", the same for each after the first; "iterations"; "evaluations";
         "loss", that of the result in float32; and "image".
 

@@ -1,10 +1,10 @@
 import dataclasses
-import time
+import functools
 
 import numpy as np
 import pytest
 
-from benchmarks import optimization, precision
+from benchmarks import optimization, precision, timing
 from trainers import descent
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
@@ -12,29 +12,12 @@ from trainers.preparation import loss_network
 from zoo.errors import UserError
 
 
-def test_functions_take_turns_in_short_blocks_once_both_have_run(monkeypatch):
-    now, calls = 0.0, []
-    monkeypatch.setattr(time, "perf_counter", lambda: now)
-
-    def taking(name, seconds):
-        def function(argument):
-            nonlocal now
-            now += seconds * argument + (100 if name not in calls else 0)  # compiles at first
-            calls.append(name)
-
-        return function
-
-    functions = {"slow": taking("slow", 3), "fast": taking("fast", 1)}
-    blocks = precision.alternating_seconds(functions, 2)
-    assert blocks == {"slow": [6.0] * precision.BLOCKS, "fast": [2.0] * precision.BLOCKS}
-    turns = ["slow"] * precision.EVALUATIONS + ["fast"] * precision.EVALUATIONS
-    assert calls == ["slow", "fast", *turns * precision.BLOCKS]
-
-
 @pytest.fixture
 def compared(preset, monkeypatch):
     """Settings and what `compare` gives for them."""
-    monkeypatch.setattr(precision, "BLOCKS", 2)
+    monkeypatch.setattr(
+        precision, "alternating_seconds", functools.partial(timing.alternating_seconds, blocks=2)
+    )
     settings = preset("gatys2016")
     return settings, precision.compare(settings)
 
@@ -89,7 +72,9 @@ def test_the_table_has_the_ratio_of_neighbouring_blocks_and_the_difference_of_lo
 def test_the_program_prints_the_table_and_names_the_machine(
     run_program, small_vgg, photo, painting, monkeypatch, capsys
 ):
-    monkeypatch.setattr(precision, "BLOCKS", 1)
+    monkeypatch.setattr(
+        precision, "alternating_seconds", functools.partial(timing.alternating_seconds, blocks=1)
+    )
     flags = [f"--content={photo}", f"--style={painting}", "--size=32", "--iterations=2"]
     run_program(precision, *flags)
     first, _, *table = capsys.readouterr().out.splitlines()
