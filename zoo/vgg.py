@@ -148,7 +148,8 @@ class LossNetwork:
         for layer in layers:
             if layer not in self._outputs:
                 raise UserError(
-                    f"{self.architecture} has no layer {layer!r}; it has {', '.join(self.layers)}"
+                    f"{self.architecture} has no layer {layer!r}; it has {', '.join(self.layers)}, "
+                    "and conv for relu is the same before the ReLU"
                 )
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from trainers.presets import PRESETS, Settings
 from zoo import vgg
+from zoo.architectures import NETWORKS
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,13 @@ def small_vgg(monkeypatch):
         return keras.Model(inputs, x)
 
     monkeypatch.setitem(vgg.ARCHITECTURES, "vgg19", build)
+
+
+@pytest.fixture
+def shallow_networks(monkeypatch):
+    """Leaves the style networks one residual block each, which TensorFlow traces in less time."""
+    for name, arguments in NETWORKS.items():
+        monkeypatch.setitem(NETWORKS, name, {**arguments, "residual_blocks": 1})
 
 
 @pytest.fixture

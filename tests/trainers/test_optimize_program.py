@@ -208,7 +208,7 @@ def test_a_run_that_is_done_exits_with_0(program, small, output, tiny_vgg):
     [
         ("--style_layers=relu1_1:x", 2, "'x' is no weight"),
         ("--preset=worst", 2, "flag --preset=worst: "),
-        ("--style_layers=conv1_1", 1, "vgg16 has no layer 'conv1_1'; it has relu1_1, relu1_2, "),
+        ("--style_layers=relu1_3", 1, "vgg16 has no layer 'relu1_3'; it has relu1_1, relu1_2, "),
         ("--style=/nowhere.jpg", 1, "/nowhere.jpg: cannot be read: No such file"),
         ("--style_blend=1,2", 1, "--style_blend has 2 weights for 1 paintings"),
         ("--content_regions=/nowhere.png", 1, "/nowhere.png: cannot be read: No such file"),

@@ -78,13 +78,12 @@ def vgg19():
     return LossNetwork("vgg19", os.environ["ZOO_VGG19_WEIGHTS"], "caffe", pooling="average")
 
 
-@pytest.fixture(params=["random", *(f"relu{block}_1" for block in range(1, 6)), "relu4_2"])
-def before_relu(request, monkeypatch):
+@pytest.fixture(params=["random", *(f"conv{block}_1" for block in range(1, 6)), "conv4_2"])
+def before_relu(request):
     """What the ReLU of a layer gets, of an image and of another, each float32 [1, H, W, N]."""
     if request.param == "random":
         return some_features(1, 6, 5, 4), some_features(1, 6, 5, 4)
     model = request.getfixturevalue("vgg19").features([request.param])
-    monkeypatch.setattr(model.layers[-1], "activation", keras.activations.linear)
     photos = (sample_photo(name)[None, 100:148, 100:164] for name in ("chelsea", "coffee"))
     return tuple(np.array(model(photo)[request.param]) for photo in photos)
 
