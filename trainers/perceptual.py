@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
+from trainers.windows import shifted_windows
 from zoo.losses import excess
 from zoo.normalization import InstanceNormalization
 
 # The stem's norms have sharp edges of the photo at ten standard deviations; those stay.
 _FREE_OF_SPIKES = ("residual", "head")
 SPIKE = 6.0
-GRID = 8  # pixels: of the third pooling, and of the coarsest stride of our networks
 
 
 class PerceptualTrainer(keras.Model):
@@ -19,9 +19,9 @@ class PerceptualTrainer(keras.Model):
     activations, which scales all others down and shows as a dark blob (Karras 2020, StyleGAN2,
     section 2). What normalised features exceed `SPIKE` standard deviations by is made to cost.
 
-    The loss network sees a window of each output that starts at another pixel in each step. Its
-    pooling has a grid and so has a network with strides; as long as the two always met alike,
-    pictures had clearer lines every four pixels (see `zoo.artefacts.grid_energy`).
+    The loss network sees `trainers.windows.shifted_windows` of the outputs: as long as its grid of
+    pooling and the network's of strides always met alike, pictures had clearer lines every four
+    pixels (see `zoo.artefacts.grid_energy`).
 
     `fit` it on batches of photos alone. Its metrics are the unweighted terms, beside `loss`.
 
@@ -50,7 +50,8 @@ class PerceptualTrainer(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         photos, outputs = (
-            self._window(images) for images in (ops.reshape(x, self.batch_shape), y_pred["image"])
+            shifted_windows(ops.reshape(images, self.batch_shape), self.optimizer.iterations)
+            for images in (x, y_pred["image"])
         )
         content_targets = self.criterion.content_targets(photos)
         terms = self.criterion(outputs, content_targets, self.style_targets)
@@ -58,12 +59,6 @@ class PerceptualTrainer(keras.Model):
         for name, value in terms.items():
             self.trackers[name].update_state(value)
         return sum(self.weights_of_terms[name] * value for name, value in terms.items())
-
-    def _window(self, images):
-        step = ops.cast(self.optimizer.iterations, "int32")  # no state to resume but this
-        batch, height, width, channels = self.batch_shape
-        start = [0, 5 * step % GRID, (3 * step + step // GRID) % GRID, 0]  # all 64 in turn
-        return ops.slice(images, start, (batch, height - GRID, width - GRID, channels))
 
 
 def _norms(network):

@@ -124,7 +124,7 @@ class RestorationTrainer(keras.Model):
             ops.reshape(y_pred, self.large_shape),
             ops.reshape(y, self.large_shape),
             ops.reshape(x, self.small_shape),
-            ops.cast(self.optimizer.iterations, "int32"),  # no state to resume but this
+            self.optimizer.iterations,  # no state to resume but this
         )
         for name, value in terms.items():
             self.trackers[name].update_state(value)

@@ -15,6 +15,7 @@ def shifted_windows(images, step):
         images: of known shape.
         step: integer scalar.
     """
+    step = ops.cast(step, "int32")
     batch, height, width, channels = images.shape
     start = [0, 5 * step % GRID, (3 * step + step // GRID) % GRID, 0]
     return ops.slice(images, start, (batch, height - GRID, width - GRID, channels))
