@@ -83,6 +83,25 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     previews = [images.read(path).rgb for path in preview_images] or [
         photos[i].astype("float32") / 255 for i in range(min(3, len(photos)))
     ]
+    loss, style_targets = objective(settings)
+
+    record = fitting.start_record(
+        "style",
+        settings,
+        output,
+        lambda: {"style_weight": _style_weight(settings, loss, style_targets, batches)},
+    )
+    network = StyleNetwork(**NETWORKS[settings.network], width=settings.width)
+    if settings.init_from and not first_step:
+        fitting.load_weights(network, settings.init_from)
+    weight = record["calibrated"]["style_weight"]
+    trainer = perceptual_trainer(settings, network, loss, style_targets, weight)
+    report = Report(output, first_step, previews)
+    fitting.fit(trainer, batches, report, settings.learning_rate, checkpoint_interval)
+
+
+def objective(settings):
+    """The `zoo.criterion.PerceptualCriterion` of settings, and its targets for the painting."""
     loss = criterion.PerceptualCriterion(
         LossNetwork(
             settings.loss_network,
@@ -94,30 +113,23 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     )
     painting = images.resize_short_side(images.read(settings.style_image).rgb, settings.style_size)
     style_targets = loss.style_targets(painting[None])
+    return loss, style_targets
 
-    record = fitting.start_record(
-        "style",
-        settings,
-        output,
-        lambda: {"style_weight": _style_weight(settings, loss, style_targets, batches)},
-    )
-    network = StyleNetwork(**NETWORKS[settings.network], width=settings.width)
-    if settings.init_from and not first_step:
-        fitting.load_weights(network, settings.init_from)
-    trainer = PerceptualTrainer(
+
+def perceptual_trainer(settings, network, loss, style_targets, style_weight):
+    """The `PerceptualTrainer` of settings and what `objective` gave for them."""
+    return PerceptualTrainer(
         network,
         loss,
         style_targets,
         {
             "content": settings.content_weight,
-            "style": record["calibrated"]["style_weight"],
+            "style": style_weight,
             "tv": settings.tv_weight,
             "spikes": settings.spike_weight,
         },
         (settings.batch_size, settings.image_size, settings.image_size, 3),
     )
-    report = Report(output, first_step, previews)
-    fitting.fit(trainer, batches, report, settings.learning_rate, checkpoint_interval)
 
 
 def _style_weight(settings, loss, style_targets, batches):
