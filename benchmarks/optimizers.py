@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import optimization
-from trainers import descent, loss_network_flags
+from trainers import descent, dtype_policy_flag, loss_network_flags
 from trainers.hardware import default_dtype_policy
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
@@ -129,12 +129,7 @@ def define_flags():
     flags.DEFINE_string("output", None, "Directory of the pictures.", required=True)
     flags.DEFINE_integer("size", 512, "Long side of the images in pixels.", lower_bound=1)
     flags.DEFINE_integer("iterations", 300, "Of the best preset, over all sizes.", lower_bound=1)
-    flags.DEFINE_enum(
-        "dtype_policy",
-        None,
-        ["float32", "mixed_bfloat16"],
-        "Arithmetic of both descents; mixed_bfloat16 where the hardware has it if not given.",
-    )
+    dtype_policy_flag.define()
     loss_network_flags.define("vgg19", pooling="average")
 
 

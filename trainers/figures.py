@@ -20,7 +20,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from trainers import descent, loss_network_flags
+from trainers import descent, dtype_policy_flag, loss_network_flags
 from trainers.hardware import default_dtype_policy
 from trainers.panels import Panel, draw
 from trainers.pictures import read_pictures
@@ -152,12 +152,7 @@ def define_flags():
     )
     flags.DEFINE_enum("optimizer", "lbfgs", list(descent.MINIMIZERS), "The optimiser.")
     loss_network_flags.define("vgg19", pooling=None)
-    flags.DEFINE_enum(
-        "dtype_policy",
-        None,
-        ["float32", "mixed_bfloat16"],
-        "Arithmetic of the features; mixed_bfloat16 where the hardware has it if not given.",
-    )
+    dtype_policy_flag.define()
     flags.DEFINE_integer("seed", 0, "Of the noise.", lower_bound=0)
     flags.DEFINE_integer(
         "height", None, "Of a picture on the sheet; a panel's own if not given.", lower_bound=1

@@ -2,6 +2,8 @@
 
 from absl import flags
 
+from trainers import dtype_policy_flag
+
 flags.disclaim_key_flags()  # they are the calling program's, whose --help shows them
 
 
@@ -27,12 +29,7 @@ def define(steps, learning_rate):
         "learning_rate", learning_rate, "Adam's at the start; a cosine takes it down.", 0
     )
     flags.DEFINE_integer("seed", 0, "Of the initial weights and of the crops.", lower_bound=0)
-    flags.DEFINE_enum(
-        "dtype_policy",
-        None,
-        ["float32", "mixed_bfloat16"],
-        "Arithmetic; mixed_bfloat16 where the hardware has it if not given.",
-    )
+    dtype_policy_flag.define()
     flags.DEFINE_list("preview_images", [], "Photos to show on the way; content photos if empty.")
     flags.DEFINE_integer(
         "checkpoint_interval", 200, "Steps between checkpoints, log rows and previews.", 1

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
-from trainers import descent, loss_network_flags
+from trainers import descent, dtype_policy_flag, loss_network_flags
 from trainers.hardware import default_dtype_policy
 from trainers.journal import Journal
 from trainers.pictures import read_pictures
@@ -163,12 +163,7 @@ def define_flags():
         "Keep the photo's colours: take luminance alone, or first give the paintings its colours.",
     )
     loss_network_flags.define(None, pooling=None)
-    flags.DEFINE_enum(
-        "dtype_policy",
-        None,
-        ["float32", "mixed_bfloat16"],
-        "Arithmetic of the features; mixed_bfloat16 where the hardware has it if not given.",
-    )
+    dtype_policy_flag.define()
     flags.DEFINE_integer("seed", 0, "Of the noise.", lower_bound=0)
     flags.DEFINE_enum(
         "preset",
