@@ -25,8 +25,8 @@ from absl import flags
 
 from benchmarks import held_out
 from benchmarks.optimization import machine
-from benchmarks.timing import alternating_seconds
 from trainers import style
+from trainers.timing import alternating_seconds
 from zoo import program, runs
 from zoo.apply import SavedModel
 from zoo.architectures import NETWORKS

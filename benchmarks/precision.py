@@ -14,11 +14,11 @@ import time
 from absl import flags
 
 from benchmarks import optimization
-from benchmarks.timing import alternating_seconds
 from trainers import descent, loss_network_flags
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
 from trainers.preparation import check, loss_network
+from trainers.timing import alternating_seconds
 from zoo import program
 
 POLICIES = ("float32", "mixed_bfloat16")
@@ -31,7 +31,7 @@ def compare(settings):
         settings: a `trainers.presets.Settings`, at least 2 iterations of float32.
 
     Returns:
-        For each of `POLICIES` a dict: "blocks", see `benchmarks.timing`; "seconds" of the
+        For each of `POLICIES` a dict: "blocks", see `trainers.timing`; "seconds" of the
         descent; "iteration", the same for each after the first; "iterations"; "evaluations";
         "loss", that of the result in float32; and "image".
 

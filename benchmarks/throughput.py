@@ -13,10 +13,10 @@ import keras
 from absl import flags
 
 from benchmarks.optimization import machine
-from benchmarks.timing import alternating_seconds
 from trainers import style
 from trainers.content import Photos, RandomCrops
 from trainers.sources import open_source
+from trainers.timing import alternating_seconds
 from zoo import program
 from zoo.architectures import NETWORKS
 from zoo.networks import StyleNetwork

@@ -108,8 +108,7 @@ def first_image(settings, pictures, size):
         UserError: there is no such picture.
     """
     if settings.init == "noise":
-        noise = np.random.default_rng(settings.seed).standard_normal((*size, 3), "float32")
-        return (0.5 + NOISE * noise).clip(0, 1)
+        return noise_image(size, settings.seed)
     if settings.init == "gray":
         return np.full((*size, 3), 0.5, "float32")
     if settings.init == "content":
@@ -121,6 +120,12 @@ def first_image(settings, pictures, size):
             raise UserError("--init=style without --style")
         return images.resize(pictures.paintings[0], size)
     return images.resize(images.read(settings.init).over_white(), size)
+
+
+def noise_image(size, seed=0):
+    """White noise about grey: float32 [height, width, 3] in [0, 1]."""
+    noise = np.random.default_rng(seed).standard_normal((*size, 3), "float32")
+    return (0.5 + NOISE * noise).clip(0, 1)
 
 
 def descend(settings, pictures, loss_network, observe=lambda step: None, start=None):

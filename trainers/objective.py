@@ -66,11 +66,26 @@ def objective(settings, criterion, pictures, size):
     if weights["style"] is None:
         weights["style"] = _style_weight(settings, criterion, targets, photo, pictures.regions)
 
-    def terms_of(image):
-        terms = criterion(image, content_targets, targets, pictures.regions)
+    terms_of = weighted_terms(criterion, weights, content_targets, targets, pictures.regions)
+    return weights, value_and_gradient(terms_of)
+
+
+def weighted_terms(criterion, weights, content_targets, style_targets, regions=None):
+    """A function of images [N, H, W, 3] to their terms, unweighted, and their weighted sum "loss".
+
+    Args:
+        criterion: a `zoo.criterion.PerceptualCriterion`.
+        weights: of the terms "content", "style" and "tv".
+        content_targets: what the criterion is called with, as those that follow.
+        style_targets: see there.
+        regions: see there.
+    """
+
+    def terms_of(images):
+        terms = criterion(images, content_targets, style_targets, regions)
         return {"loss": sum(weights[name] * terms[name] for name in weights), **terms}
 
-    return weights, value_and_gradient(terms_of)
+    return terms_of
 
 
 def _style_weight(settings, criterion, targets, photo, regions):

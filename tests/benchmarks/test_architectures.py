@@ -6,7 +6,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from benchmarks import architectures, timing
+from benchmarks import architectures
+from trainers import timing
 from zoo import vgg
 from zoo.architectures import NETWORKS
 from zoo.errors import UserError

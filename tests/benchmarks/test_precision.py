@@ -4,8 +4,8 @@ import functools
 import numpy as np
 import pytest
 
-from benchmarks import optimization, precision, timing
-from trainers import descent
+from benchmarks import optimization, precision
+from trainers import descent, timing
 from trainers.objective import objective, perceptual_criterion
 from trainers.pictures import read_pictures
 from trainers.preparation import loss_network

@@ -2,8 +2,8 @@ from functools import partial
 
 import pytest
 
-from benchmarks import throughput, timing
-from trainers import style
+from benchmarks import throughput
+from trainers import style, timing
 from zoo import vgg
 
 

@@ -1,6 +1,6 @@
 import time
 
-from benchmarks.timing import BLOCKS, CALLS, alternating_seconds
+from trainers.timing import BLOCKS, CALLS, alternating_seconds
 
 
 def test_functions_take_turns_in_short_blocks_once_both_have_run(monkeypatch):
