@@ -1,18 +1,18 @@
-"""How many pixels an encoded picture declares, read in a TensorFlow graph without decoding it."""
+"""The size that an encoded picture declares, read in a TensorFlow graph without decoding it."""
 
 import tensorflow as tf
 
 _HEADER_BYTES = 32
 
 
-def declared_pixels(contents):
-    """Width times height in a file's header.
+def declared_size(contents):
+    """Height and width in a file's header.
 
     Args:
         contents: string scalar: a whole JPEG, PNG, GIF, BMP or WebP file.
 
     Returns:
-        int64 scalar. The graph answers INVALID_ARGUMENT to any other format.
+        int64 [2]. The graph answers INVALID_ARGUMENT to any other format.
     """
     padded = tf.strings.join([tf.strings.substr(contents, 0, _HEADER_BYTES), "\0" * _HEADER_BYTES])
     header = tf.strings.substr(padded, 0, _HEADER_BYTES)
@@ -22,20 +22,18 @@ def declared_pixels(contents):
 
     formats = [
         (starts_with(b"\xff\xd8\xff"), lambda: _jpeg(contents)),
-        (starts_with(b"\x89PNG"), lambda: _big_endian(header, 16) * _big_endian(header, 20)),
-        (
-            starts_with(b"GIF8"),
-            lambda: _little_endian(header, 6, 2) * _little_endian(header, 8, 2),
-        ),
+        # Decoders take a PNG whose first chunk is another one, and tells another size.
+        (starts_with(b"\x89PNG") & starts_with(b"IHDR", 12), lambda: _png(header)),
+        (starts_with(b"GIF8"), lambda: _gif(header)),
         (starts_with(b"BM"), lambda: _bmp(header)),
-        (tf.logical_and(starts_with(b"RIFF"), starts_with(b"WEBP", 8)), lambda: _webp(header)),
+        (starts_with(b"RIFF") & starts_with(b"WEBP", 8), lambda: _webp(header)),
     ]
     known_format = tf.debugging.Assert(
         tf.reduce_any([known for known, _ in formats]),
         ["image_bytes must be a JPEG, PNG, GIF, BMP or WebP file"],
     )
     with tf.control_dependencies([known_format]):
-        return tf.identity(tf.case(formats, default=lambda: tf.constant(0, tf.int64)))
+        return tf.identity(tf.case(formats, default=lambda: tf.zeros([2], tf.int64)))
 
 
 def _bytes(header, offset, count):
@@ -51,27 +49,35 @@ def _big_endian(header, offset):
 
 
 def _jpeg(contents):
-    return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(contents)[:2], tf.int64))
+    return tf.cast(tf.image.extract_jpeg_shape(contents)[:2], tf.int64)
+
+
+def _png(header):
+    return tf.stack([_big_endian(header, 20), _big_endian(header, 16)])
+
+
+def _gif(header):
+    return tf.stack([_little_endian(header, 8, 2), _little_endian(header, 6, 2)])
 
 
 def _bmp(header):
     width, height = (_little_endian(header, offset, 4) for offset in (18, 22))
     # A height above 2^31 is a negative one: the rows come from the top down.
-    return width * tf.minimum(height, 2**32 - height)
+    return tf.stack([tf.minimum(height, 2**32 - height), width])
 
 
 def _webp(header):
     chunk = tf.strings.substr(header, 12, 4)
 
     def extended():
-        return (1 + _little_endian(header, 24, 3)) * (1 + _little_endian(header, 27, 3))
+        return tf.stack([1 + _little_endian(header, 27, 3), 1 + _little_endian(header, 24, 3)])
 
     def lossless():
         sizes = _little_endian(header, 21, 4)
-        return (1 + sizes % 2**14) * (1 + sizes // 2**14 % 2**14)
+        return tf.stack([1 + sizes // 2**14 % 2**14, 1 + sizes % 2**14])
 
     def lossy():
-        return (_little_endian(header, 26, 2) % 2**14) * (_little_endian(header, 28, 2) % 2**14)
+        return tf.stack([_little_endian(header, 28, 2), _little_endian(header, 26, 2)]) % 2**14
 
     return tf.case(
         [(tf.equal(chunk, b"VP8X"), extended), (tf.equal(chunk, b"VP8L"), lossless)],

@@ -7,9 +7,14 @@ guards are control dependencies: without, TensorFlow may run the network beside 
 
 import tensorflow as tf
 
-from zoo.image_headers import declared_pixels
+from zoo.gif import first_frame
+from zoo.image_headers import declared_size
 
 MAX_PIXELS = 4096 * 4096
+# Files of a call. Their PNGs, 3 bytes a pixel at most, stay within a message's 2 GiB.
+MAX_FILES = 32
+# No network here pads an image by more pixels on each side.
+_BORDER = 48
 
 
 def signatures(network, max_pixels=MAX_PIXELS, factor=1):
@@ -21,12 +26,14 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
     | encoded | image_bytes: string [N], JPEG, PNG, GIF, BMP or WebP | image_bytes: PNG |
 
     Each image of `encoded` may have a size of its own; transparency and EXIF orientation are
-    the caller's. A WebP with transparency or animation is refused. N may be 0.
+    the caller's. A WebP with transparency or animation is refused. N may be 0; of files, it is
+    `MAX_FILES` at most.
 
     Args:
         network: a `keras.Model` from [N, H, W, 3] in [0, 1] to images in [0, 1].
         max_pixels: a call with more pixels in `image`, or in any one file, is refused, or in what
-            the network makes of it; a file is refused before it is decoded.
+            the network makes of it; a file is refused before it is decoded. With the border that
+            networks pad, it may be twice as many, so that thin and tiny images are no way around.
         factor: of super-resolution.
     """
     max_pixels //= factor**2  # of the input
@@ -37,7 +44,7 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
         shape = tf.shape(image, tf.int64)
         guards = [
             tf.debugging.assert_positive(shape[1:3], "image must have one pixel or more"),
-            _assert_pixels(tf.maximum(shape[0], 1) * shape[1] * shape[2], max_pixels),
+            *_assert_pixels(shape[0], shape[1:3], max_pixels),
         ]
         with tf.control_dependencies(guards):
             # On all cores; tf.debugging.assert_all_finite takes one, and four times as long.
@@ -60,7 +67,9 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
         return network(images, training=False)[:count]
 
     def transform_file(contents):
-        with tf.control_dependencies([_assert_pixels(declared_pixels(contents), max_pixels)]):
+        is_gif = tf.strings.substr(contents, 0, 4) == b"GIF8"
+        contents = tf.cond(is_gif, lambda: first_frame(contents), lambda: contents)
+        with tf.control_dependencies(_assert_pixels(1, declared_size(contents), max_pixels)):
             contents = tf.identity(contents)
         # Never channels=0: on an animated WebP, TensorFlow 2.21 then writes beyond its buffer.
         pixels = tf.io.decode_image(contents, channels=3, expand_animations=False)
@@ -71,12 +80,35 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def encoded(image_bytes):
         image_bytes = tf.ensure_shape(image_bytes, [None])
-        files = tf.map_fn(transform_file, image_bytes, fn_output_signature=tf.string)
+        message = f"image_bytes must have no more than {MAX_FILES} files"
+        few = tf.debugging.Assert(tf.size(image_bytes) <= MAX_FILES, [message])
+        with tf.control_dependencies([few]):
+            image_bytes = tf.identity(image_bytes)
+        files = tf.map_fn(
+            transform_file,
+            image_bytes,
+            fn_output_signature=tf.string,
+            parallel_iterations=1,  # one image in memory at a time
+        )
         return {"image_bytes": files}
 
     return {"serving_default": serving_default, "encoded": encoded}
 
 
-def _assert_pixels(count, max_pixels):
-    message = f"image must have no more than {max_pixels} pixels"
-    return tf.debugging.Assert(count <= max_pixels, [message])
+def _assert_pixels(count, size, max_pixels):
+    """Assertions on a number of images of size (height, width)."""
+    # In floats, whose products do not wrap. Of no image a network still gets one.
+    count = tf.maximum(tf.cast(count, tf.float64), 1.0)
+    size = tf.cast(size, tf.float64)
+    bordered = max(2 * max_pixels, 2**20)
+    limits = [
+        (size, max_pixels, ""),
+        (size + 2 * _BORDER, bordered, f" with {_BORDER} more on every side"),
+    ]
+    return [
+        tf.debugging.Assert(
+            count * tf.reduce_prod(sides) <= limit,
+            [f"image must have no more than {limit} pixels{counted}"],
+        )
+        for sides, limit, counted in limits
+    ]

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.zoo.encoded_files import encoded, png
-from zoo.signatures import MAX_PIXELS, signatures
+from zoo.signatures import MAX_FILES, MAX_PIXELS, signatures
 
 REFUSED = tf.errors.InvalidArgumentError
 
@@ -111,6 +113,13 @@ def test_a_bad_image_is_refused_and_the_next_good_one_answered(transform, kind):
     np.testing.assert_array_equal(transform(good), before)
 
 
+def with_first_chunk(file, content):
+    """A PNG that has content where a reader of headers expects width and height."""
+    chunk = b"teST" + content
+    length, checksum = (struct.pack(">I", number) for number in (len(content), zlib.crc32(chunk)))
+    return file[:8] + length + chunk + checksum + file[8:]
+
+
 BLACK, WHITE = (Image.new("RGB", (9, 9), colour) for colour in ("black", "white"))
 BAD_FILES = {
     "empty": b"",
@@ -122,6 +131,10 @@ BAD_FILES = {
     "WebP with alpha": encoded(np.zeros((9, 9, 4), np.uint8), "WEBP"),
     "animated WebP": encoded(BLACK, "WEBP", save_all=True, append_images=[WHITE], lossless=True),
     "bomb beyond int64": png(2**32 - 1, 2**32 - 1, 8, 2, [b""]),
+    "bomb behind another chunk": with_first_chunk(
+        encoded(np.zeros((9, 9, 3), np.uint8), "PNG"), struct.pack(">II", 1, 1)
+    ),
+    "GIF without a frame": encoded(BLACK, "GIF")[:13] + b";",
 }
 
 
@@ -178,6 +191,32 @@ def test_a_bomb_is_refused_before_it_is_decoded(watched):
         with pytest.raises(REFUSED, match="image must have no more than 100 pixels"):
             functions["encoded"](tf.constant([bomb]))
     assert calls == []
+
+
+def test_a_frame_larger_than_its_GIF_counts(watched):  # noqa: N802
+    functions, calls = watched
+    file = encoded(np.zeros((11, 10, 3), np.uint8), "GIF")
+    with pytest.raises(REFUSED, match="image must have no more than 100 pixels"):
+        functions["encoded"](tf.constant([file[:6] + b"\1\0\1\0" + file[10:]]))
+    assert calls == []
+
+
+@pytest.mark.parametrize("shape", [(4096, 1, 1, 3), (1, 1, 2**20, 3), (1, 2**20, 1, 3)])
+def test_thin_and_tiny_images_count_with_the_border_that_networks_pad(shape):
+    serving_default = signatures(lambda images, training: images)["serving_default"]
+    with pytest.raises(REFUSED, match=f"no more than {2 * MAX_PIXELS} pixels with 48 more on"):
+        serving_default(tf.zeros(shape))
+
+
+def test_a_call_has_a_limited_number_of_files(watched):
+    functions, calls = watched
+    file = encoded(np.zeros((2, 2, 3), np.uint8), "PNG")
+    with pytest.raises(REFUSED, match=f"no more than {MAX_FILES} files"):
+        functions["encoded"](tf.constant([file] * (MAX_FILES + 1)))
+    assert calls == []
+    assert functions["encoded"](tf.constant([file] * MAX_FILES))["image_bytes"].shape == (
+        MAX_FILES,
+    )
 
 
 def test_the_limit_is_for_each_file_not_for_their_sum(watched):
