@@ -70,6 +70,7 @@ def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
     # They register what the file is made of.
     import zoo.networks
     import zoo.superres  # noqa: F401
+    from zoo import saved_network
     from zoo.quality import check_saved_model
     from zoo.sample_photo import sample_photo
     from zoo.signatures import MAX_PIXELS, signatures
@@ -85,6 +86,7 @@ def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
     for endpoint, function in signatures(network, max_pixels or MAX_PIXELS, factor).items():
         archive.add_endpoint(endpoint, function)
     archive.write_out(str(directory), verbose=False)
+    saved_network.write_description(network, directory)
     photo = sample_photo()
     # As much work, and memory, whatever the factor.
     photo = photo[: photo.shape[0] // factor, : photo.shape[1] // factor]
