@@ -54,7 +54,8 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     partial = final.with_name(f"partial-{version}-{os.getpid()}")
     try:
         factor = description["factor"]
-        _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels, factor)
+        network = _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels, factor)
+        description["receptive_field"] = _radius(network) if factor > 1 else None
         (partial / model_json.FILE).write_text(json.dumps(description, indent=2) + "\n")
         os.rename(partial, final)
     finally:
@@ -92,6 +93,13 @@ def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
     photo = photo[: photo.shape[0] // factor, : photo.shape[1] // factor]
     check_saved_model(directory, photo, factor)
     write_warmup(directory, name, photo[:WARMUP_SIDE, :WARMUP_SIDE])
+    return network
+
+
+def _radius(network):
+    from zoo.receptive_field import receptive_field
+
+    return receptive_field(network)
 
 
 # --- Flags ---

@@ -1,7 +1,30 @@
 """Instance normalisation (Ulyanov 2016), with one fused kernel where TensorFlow has it."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
+
+_SHARED = contextvars.ContextVar(
+    "statistics by the layer's name, if calls share them", default=None
+)
+
+
+@contextlib.contextmanager
+def shared_statistics():
+    """Within, each `InstanceNormalization` keeps the statistics of its first call for later ones.
+
+    So a network that is called on a thumbnail first normalises whatever it is called on next, a
+    tile of the image at full size, as it did the thumbnail: thumbnail instance normalisation (Chen
+    2022, "Towards Ultra-Resolution Neural Style Transfer via Thumbnail Instance Normalization").
+    Under `tf.function` this holds while the calls are traced, so for the graph that comes of them.
+    """
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -27,6 +50,12 @@ class InstanceNormalization(keras.layers.Layer):
         )
 
     def call(self, images):
+        shared = _SHARED.get()
+        if shared is not None:
+            if self.name not in shared:
+                shared[self.name] = _statistics(images)
+            statistics = shared[self.name]
+            return _normalized(images, *statistics, self.gamma, self.beta, self.epsilon)
         if keras.backend.backend() == "tensorflow":
             return _fused(images, self.gamma, self.beta, self.epsilon)
         return _written_out(images, self.gamma, self.beta, self.epsilon)
@@ -36,9 +65,17 @@ class InstanceNormalization(keras.layers.Layer):
 
 
 def _written_out(images, gamma, beta, epsilon):
-    pixels = ops.cast(images, "float32")
-    mean, variance = ops.moments(pixels, axes=(1, 2), keepdims=True)
+    return _normalized(images, *_statistics(images), gamma, beta, epsilon)
+
+
+def _statistics(images):
+    """Mean and variance of each image's channels, float32 [N, 1, 1, C]."""
+    return ops.moments(ops.cast(images, "float32"), axes=(1, 2), keepdims=True)
+
+
+def _normalized(images, mean, variance, gamma, beta, epsilon):
     scale = gamma * ops.rsqrt(variance + epsilon)
+    pixels = ops.cast(images, "float32")
     return ops.cast(pixels * scale + (beta - mean * scale), images.dtype)
 
 

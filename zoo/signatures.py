@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from zoo.gif import first_frame
 from zoo.image_headers import declared_size
+from zoo.normalization import shared_statistics
 
 MAX_PIXELS = 4096 * 4096
 # Files of a call. Their PNGs, 3 bytes a pixel at most, stay within a message's 2 GiB.
@@ -24,6 +25,12 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
     | --- | --- | --- |
     | serving_default | image: float32 [N, H, W, 3], clipped to [0, 1] | image: float32, [0, 1] |
     | encoded | image_bytes: string [N], JPEG, PNG, GIF, BMP or WebP | image_bytes: PNG |
+    | tile | tile, thumbnail: float32 [N, h, w, 3] | image: float32, as tile |
+
+    `tile` is for images of more pixels than fit: each tile is normalised as the whole image's
+    thumbnail is (see `zoo.normalization.shared_statistics`), so that tiles go together; either one
+    thumbnail for each, or one for all. Networks that enlarge have none: their tiles need nothing
+    (see `zoo.receptive_field`).
 
     Each image of `encoded` may have a size of its own; transparency and EXIF orientation are
     the caller's. A WebP with transparency or animation is refused. N may be 0; of files, it is
@@ -38,23 +45,29 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
     """
     max_pixels //= factor**2  # of the input
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="image")])
-    def serving_default(image):
-        image = tf.ensure_shape(image, [None, None, None, 3])
-        shape = tf.shape(image, tf.int64)
+    def checked(images, name):
+        """The images in [0, 1], once the guards have let them pass."""
+        images = tf.ensure_shape(images, [None, None, None, 3])
+        shape = tf.shape(images, tf.int64)
         guards = [
-            tf.debugging.assert_positive(shape[1:3], "image must have one pixel or more"),
-            *_assert_pixels(shape[0], shape[1:3], max_pixels),
+            tf.debugging.assert_positive(shape[1:3], f"{name} must have one pixel or more"),
+            *_assert_pixels(shape[0], shape[1:3], max_pixels, name),
         ]
         with tf.control_dependencies(guards):
             # On all cores; tf.debugging.assert_all_finite takes one, and four times as long.
-            finite = tf.reduce_all(tf.math.is_finite(image))
-        message = "image must have no NaN or infinity"
+            finite = tf.reduce_all(tf.math.is_finite(images))
+        message = f"{name} must have no NaN or infinity"
         with tf.control_dependencies([tf.debugging.Assert(finite, [message])]):
-            image = tf.clip_by_value(image, 0.0, 1.0)
+            return tf.clip_by_value(images, 0.0, 1.0)
+
+    @tf.function(input_signature=[_images("image")])
+    def serving_default(image):
+        image = checked(image, "image")
         # One image is the common case, and a batch of one that TensorFlow knows of is faster: it
         # fuses each norm with what follows, and needs no loop over the batch.
-        output = tf.cond(shape[0] == 1, lambda: transform_one(image), lambda: transform_any(image))
+        output = tf.cond(
+            tf.shape(image)[0] == 1, lambda: transform_one(image), lambda: transform_any(image)
+        )
         return {"image": output}
 
     def transform_one(image):
@@ -92,10 +105,27 @@ def signatures(network, max_pixels=MAX_PIXELS, factor=1):
         )
         return {"image_bytes": files}
 
-    return {"serving_default": serving_default, "encoded": encoded}
+    @tf.function(input_signature=[_images("tile"), _images("thumbnail")])
+    def tile(tile, thumbnail):
+        tile, thumbnail = checked(tile, "tile"), checked(thumbnail, "thumbnail")
+        tiles, thumbnails = tf.shape(tile)[0], tf.shape(thumbnail)[0]
+        fits = (tiles > 0) & ((thumbnails == 1) | (thumbnails == tiles))
+        message = "there must be one tile or more, and one thumbnail or as many as tiles"
+        with tf.control_dependencies([tf.debugging.Assert(fits, [message])]):
+            thumbnail = tf.identity(thumbnail)
+        with shared_statistics():
+            network(thumbnail, training=False)
+            return {"image": network(tile, training=False)}
+
+    endpoints = {"serving_default": serving_default, "encoded": encoded}
+    return endpoints | {"tile": tile} if factor == 1 else endpoints
 
 
-def _assert_pixels(count, size, max_pixels):
+def _images(name):
+    return tf.TensorSpec([None, None, None, 3], tf.float32, name=name)
+
+
+def _assert_pixels(count, size, max_pixels, name="image"):
     """Assertions on a number of images of size (height, width)."""
     # In floats, whose products do not wrap. Of no image a network still gets one.
     count = tf.maximum(tf.cast(count, tf.float64), 1.0)
@@ -108,7 +138,7 @@ def _assert_pixels(count, size, max_pixels):
     return [
         tf.debugging.Assert(
             count * tf.reduce_prod(sides) <= limit,
-            [f"image must have no more than {limit} pixels{counted}"],
+            [f"{name} must have no more than {limit} pixels{counted}"],
         )
         for sides, limit, counted in limits
     ]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.normalization import InstanceNormalization, _fused, _written_out
+from zoo.normalization import InstanceNormalization, _fused, _written_out, shared_statistics
 
 EPSILON = 1e-5
 GAMMA = tf.constant([1.0, 2.0, 0.5, -1.0])
@@ -103,3 +103,41 @@ def test_the_layer_comes_back_from_its_configuration():
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert isinstance(copy, InstanceNormalization)
     assert (copy.epsilon, copy.name) == (1e-3, "norm")
+
+
+# --- Statistics shared by several calls
+
+
+def test_later_calls_are_normalised_with_the_statistics_of_the_first():
+    layer = InstanceNormalization(name="norm")
+    first, later = some_images(3), some_images(3)[:, 2:5, 1:4]
+    layer.build(first.shape)
+    layer.gamma.assign(GAMMA)
+    layer.beta.assign(BETA)
+    with shared_statistics():
+        np.testing.assert_allclose(layer(first), in_numpy(first), atol=1e-5)
+        # Of pixels of the first it makes what was made of them there.
+        np.testing.assert_allclose(layer(later), in_numpy(first)[:, 2:5, 1:4], atol=1e-5)
+        with shared_statistics():
+            np.testing.assert_allclose(layer(later), in_numpy(later), atol=1e-5)
+    np.testing.assert_allclose(layer(later), in_numpy(later), atol=1e-5)
+
+
+def test_each_layer_shares_its_own_statistics():
+    images = some_images(1)
+    layers = [InstanceNormalization(name=name) for name in ("a", "b")]
+    with shared_statistics():
+        normalized = layers[1](layers[0](images) * 3 + 2)
+        again = layers[1](layers[0](images) * 3 + 2)
+    np.testing.assert_allclose(normalized, again, atol=1e-6)
+    assert abs(np.mean(normalized)) < 1e-5
+
+
+def test_one_images_statistics_do_for_a_batch():
+    layer = InstanceNormalization()
+    images = some_images(3)
+    with shared_statistics():
+        alone = layer(images[:1])
+        together = layer(images)
+    np.testing.assert_allclose(together[:1], alone, atol=1e-6)
+    assert abs(np.mean(together[1]) - np.mean(alone)) > 1e-3

@@ -8,7 +8,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.zoo.encoded_files import encoded, png
+from zoo import tiling
 from zoo.signatures import MAX_FILES, MAX_PIXELS, signatures
+from zoo.tiling import STYLE_MULTIPLE
 
 REFUSED = tf.errors.InvalidArgumentError
 
@@ -51,12 +53,15 @@ def test_signatures_have_the_names_dtypes_and_shapes_of_the_contract(model):
     specs = {}
     for name, function in model.signatures.items():
         _, inputs = function.structured_input_signature
-        for end in (inputs, function.structured_outputs):
-            ((alias, spec),) = end.items()
-            specs.setdefault(name, []).append((alias, spec.dtype, spec.shape.as_list()))
+        specs[name] = [
+            {alias: (spec.dtype, spec.shape.as_list()) for alias, spec in end.items()}
+            for end in (inputs, function.structured_outputs)
+        ]
+    images, files = (tf.float32, [None, None, None, 3]), (tf.string, [None])
     assert specs == {
-        "serving_default": [("image", tf.float32, [None, None, None, 3])] * 2,
-        "encoded": [("image_bytes", tf.string, [None])] * 2,
+        "serving_default": [{"image": images}, {"image": images}],
+        "encoded": [{"image_bytes": files}, {"image_bytes": files}],
+        "tile": [{"tile": images, "thumbnail": images}, {"image": images}],
     }
 
 
@@ -312,3 +317,58 @@ def test_every_kind_of_file_is_seen_in_its_colours(transform_files, photo, kind)
     (picture,) = transform_files([file])
     (expected,) = transform_files([encoded(np.ascontiguousarray(seen), "PNG")])
     assert np.abs(picture.astype(int) - expected).mean() < 6  # palettes and JPEG lose a little
+
+
+# --- Tiles
+
+
+@pytest.fixture
+def transform_tile(model):
+    """Calls tile: arrays to an array."""
+    function = model.signatures["tile"]
+    return lambda tile, thumbnail: function(
+        tile=tf.constant(tile), thumbnail=tf.constant(thumbnail)
+    )["image"].numpy()
+
+
+def test_an_image_normalised_as_itself_is_what_it_is_anyway(transform, transform_tile, photo):
+    images = np.stack([photo[:60, :70], photo[100:160, :70]]).astype(np.float32) / 255
+    np.testing.assert_allclose(transform_tile(images, images), transform(images), atol=1e-4)
+
+
+def test_tiles_go_together_as_the_image_does(transform, transform_tile, photo):
+    image = photo.astype(np.float32)[None] / 255
+    whole = transform(image)[0]
+
+    def tiled(thumbnail):
+        tiles = tiling.grid((240, 320), 180, margin=64, multiple=STYLE_MULTIPLE)
+        return tiling.assembled(
+            tiles, lambda tile: transform_tile(tile.cut(image[0])[None], thumbnail(tile))[0]
+        )
+
+    np.testing.assert_allclose(tiled(lambda tile: image), whole, atol=1e-4)
+    alone = tiled(lambda tile: tile.cut(image[0])[None])
+    assert np.abs(alone - whole).mean() > 0.01
+
+
+def test_one_thumbnail_does_for_all_tiles(transform_tile):
+    tiles, thumbnails = some_images(3, 32, 24, 3), some_images(3, 40, 50, 3)
+    together = transform_tile(tiles, thumbnails)
+    for i in range(3):
+        one = slice(i, i + 1)
+        alone = transform_tile(tiles[one], thumbnails[one])
+        np.testing.assert_allclose(together[one], alone, atol=1e-5)
+        np.testing.assert_allclose(transform_tile(tiles, thumbnails[one])[one], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [*BAD_IMAGES, "no tile", "other number"])
+def test_a_bad_tile_or_thumbnail_is_refused(transform_tile, kind):
+    good = some_images(3, 16, 16, 3)
+    bad = {**BAD_IMAGES, "no tile": good[:0], "other number": good[:2]}[kind]
+    for tile, thumbnail in ((good, bad), (bad, good)):
+        with pytest.raises(REFUSED):
+            transform_tile(tile, thumbnail)
+
+
+def test_what_enlarges_has_no_tile():
+    assert "tile" not in signatures(lambda images, training: images, factor=2)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from zoo import tiling
-from zoo.tiling import assembled, grid, least_side, strips
+from zoo.tiling import assembled, grid, least_side, mosaic, strips
 
 SIZES = [(1, 1), (40, 300), (100, 101), (128, 64), (257, 190)]
 GEOMETRIES = [
@@ -115,6 +115,32 @@ def test_the_least_side_is_the_smallest_that_is_taken(geometry):
     assert len(grid((500, 10), least, **geometry)) > 1
     with pytest.raises(ValueError, match=f"give {least} or more"):
         grid((500, 10), least - 1, **geometry)
+
+
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [
+        ((2048, 2048), (1024, 1024)),
+        ((1000, 3000), (640, 1536)),
+        ((200, 20000), (128, 8192)),
+        ((20000, 130), (8192, 128)),
+        ((50, 300), (50, 300)),
+    ],
+)
+def test_a_mosaic_has_at_most_64_patches_in_about_the_images_shape(size, small):
+    assert mosaic(np.zeros((*size, 3))).shape == (*small, 3)
+
+
+def test_a_mosaic_is_of_the_images_own_pixels_from_everywhere():
+    rows, columns = np.indices((300, 200))
+    pixels = mosaic(np.dstack([rows, columns]), count=12, side=40)
+    assert pixels.shape == (160, 120, 2)
+    for patch in (pixels[:40, :40], pixels[120:, 80:]):
+        np.testing.assert_array_equal(np.ptp(patch, axis=(0, 1)), (39, 39))
+        assert (np.diff(patch[..., 0], axis=0) == 1).all()
+    np.testing.assert_allclose(pixels.mean((0, 1)), (149.5, 99.5), atol=1)
+    assert pixels.min(axis=(0, 1)).max() < 40
+    assert (pixels.max(axis=(0, 1)) > (260, 160)).all()
 
 
 def test_a_client_without_tensorflow_can_tile():
