@@ -54,8 +54,9 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     partial = final.with_name(f"partial-{version}-{os.getpid()}")
     try:
         factor = description["factor"]
-        network = _write(partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels, factor)
-        description["receptive_field"] = _radius(network) if factor > 1 else None
+        description["receptive_field"] = _write(
+            partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels, factor
+        )
         (partial / model_json.FILE).write_text(json.dumps(description, indent=2) + "\n")
         os.rename(partial, final)
     finally:
@@ -66,6 +67,7 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
 
 
 def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
+    """Write the SavedModel; returns the network's receptive field, None if it knows no bounds."""
     import keras
 
     # They register what the file is made of.
@@ -73,6 +75,7 @@ def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
     import zoo.superres  # noqa: F401
     from zoo import saved_network
     from zoo.quality import check_saved_model
+    from zoo.receptive_field import receptive_field
     from zoo.sample_photo import sample_photo
     from zoo.signatures import MAX_PIXELS, signatures
     from zoo.warmup import write_warmup
@@ -93,13 +96,7 @@ def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
     photo = photo[: photo.shape[0] // factor, : photo.shape[1] // factor]
     check_saved_model(directory, photo, factor)
     write_warmup(directory, name, photo[:WARMUP_SIDE, :WARMUP_SIDE])
-    return network
-
-
-def _radius(network):
-    from zoo.receptive_field import receptive_field
-
-    return receptive_field(network)
+    return receptive_field(network) if factor > 1 else None  # norms look everywhere
 
 
 # --- Flags ---

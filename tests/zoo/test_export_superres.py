@@ -40,6 +40,7 @@ def path(network, tmp_path_factory):
 def test_model_json_tells_kind_and_factor(path):
     about = json.loads((path / "assets.extra" / "model.json").read_text())
     assert (about["kind"], about["factor"]) == ("superres", FACTOR)
+    assert about["receptive_field"] == 15
     (stage,) = about["training"]
     assert stage["calibrated"] == {"pixel": 20.0}
     assert stage["settings"]["content"] == "photos"
