@@ -3,21 +3,20 @@
 Whatever sends them, blocking or asyncio, shares these functions.
 """
 
-import io
-import json
-import sys
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from google.protobuf import text_format
 
 from serving import tensors
-from serving.errors import InvalidRequest, ServerError
+from serving.errors import InvalidRequest, MessageTooLarge, ServerError
 from serving.protocol import tensorflow_serving_pb2 as messages
-from zoo import images
+from zoo.errors import UserError
 
 SIGNATURE = "serving_default"
-ENCODED = "encoded"  # the zoo's signature that takes and gives image files
-IMAGE_BYTES = "image_bytes"  # its input and its output
+_MAX_MESSAGE_BYTES = 2**31 - 2**20  # of protobuf, less what names and shapes take
 
 
 @dataclass(frozen=True)
@@ -45,34 +44,10 @@ STATUS = Method(
     messages.GetModelStatusResponse,
 )
 
-# None of the calls changes anything on the server, so each may be sent again. Both codes also
-# mean "too busy, try later" in TensorFlow Serving.
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tensorflow.serving.PredictionService"},
-                {"service": "tensorflow.serving.ModelService"},
-            ],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-            },
-        }
-    ]
-}
-
-CHANNEL_OPTIONS = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    # A request larger than this buffer (256 KiB by default) is never sent a second time.
-    ("grpc.per_rpc_retry_buffer_size", 2**31 - 1),
-    # Otherwise a server that starts late is looked for ever more rarely, up to every two minutes.
-    ("grpc.max_reconnect_backoff_ms", 2000),
+RELOAD = Method(
+    "/tensorflow.serving.ModelService/HandleReloadConfigRequest",
+    messages.ReloadConfigRequest,
+    messages.ReloadConfigResponse,
 )
 
 
@@ -95,6 +70,19 @@ class Signature:
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What one version of a model offers.
+
+    Attributes:
+        version: its number.
+        signatures: by name, the loader's own left out.
+    """
+
+    version: int
+    signatures: dict[str, Signature]
 
 
 @dataclass(frozen=True)
@@ -142,11 +130,21 @@ def predict_request(model, inputs, signature=SIGNATURE, version=None, label=None
 
     Raises:
         InvalidRequest: an input cannot be sent, or both version and label are given.
+        MessageTooLarge: the inputs exceed the 2 GiB of a message.
     """
     request = messages.PredictRequest(model_spec=_model_spec(model, version, label, signature))
-    for name, value in inputs.items():
+    arrays = {name: tensors.as_array(value) for name, value in inputs.items()}
+    size = sum(map(tensors.byte_count, arrays.values()))
+    if size > _MAX_MESSAGE_BYTES:
+        raise MessageTooLarge(
+            f"model {model!r}, signature {signature!r}: the inputs have {size / 2**30:.1f} GiB, "
+            f"and a message carries 2.\n{MessageTooLarge.advice}",
+            model=model,
+            signature=signature,
+        )
+    for name, array in arrays.items():
         try:
-            request.inputs[name].CopyFrom(tensors.encode(value))
+            request.inputs[name].CopyFrom(tensors.encode(array))
         except ValueError as error:
             raise InvalidRequest(
                 f"model {model!r}, signature {signature!r}, input {name!r}: {error}.",
@@ -167,40 +165,12 @@ def read_outputs(request, response) -> dict[str, np.ndarray]:
         try:
             outputs[name] = tensors.decode(response.outputs[name])
         except ValueError as error:
-            raise _unreadable(request, f"output {name!r}: {error}") from error
+            raise unreadable(request, f"output {name!r}: {error}") from error
     return outputs
 
 
-def stylize_request(picture, model, version=None, label=None):
-    """Build a PredictRequest that sends a `Picture`'s colours as a PNG file.
-
-    Raises:
-        InvalidRequest: both version and label are given.
-    """
-    file = io.BytesIO()
-    # Level 1 is several times faster than the default and hardly larger on photographs.
-    images.Picture(picture.rgb).to_pil().save(file, "PNG", compress_level=1)
-    return predict_request(model, {IMAGE_BYTES: [file.getvalue()]}, ENCODED, version, label)
-
-
-def read_stylized(picture, request, response):
-    """Read the image file out of a PredictResponse; returns a `Picture` with `picture`'s alpha.
-
-    Raises:
-        ServerError: the answer holds no image.
-    """
-    files = read_outputs(request, response).get(IMAGE_BYTES)
-    if files is None or files.size != 1 or files.dtype != object:
-        raise _unreadable(request, f"it holds no {IMAGE_BYTES!r} with one image file")
-    try:
-        # A limit is for files of strangers; super-resolution may well exceed it.
-        answer = images.read(files.item(), max_pixels=sys.maxsize)
-    except images.ImageError as error:
-        raise _unreadable(request, str(error)) from error
-    return picture.with_rgb(answer.rgb)
-
-
-def _unreadable(request, reason):
+def unreadable(request, reason) -> ServerError:
+    """The error that an answer to this PredictRequest is not what it should be."""
     model, signature = request.model_spec.name, request.model_spec.signature_name
     return ServerError(
         f"model {model!r}, signature {signature!r}: the answer cannot be read: {reason}.",
@@ -220,16 +190,17 @@ def metadata_request(model, version=None, label=None):
     )
 
 
-def read_signatures(response) -> dict[str, Signature]:
-    """Read a GetModelMetadataResponse; signatures by name, the loader's own left out."""
+def read_metadata(response) -> Metadata:
+    """Read a GetModelMetadataResponse."""
     # Not Any.Unpack: the type's name is TensorFlow's there, and our own here.
     packed = response.metadata["signature_def"].value
     definitions = messages.SignatureDefMap.FromString(packed).signature_def
-    return {
+    signatures = {
         name: Signature(_specs(definitions[name].inputs), _specs(definitions[name].outputs))
         for name in sorted(definitions)
         if name != "__saved_model_init_op"
     }
+    return Metadata(response.model_spec.version.value, signatures)
 
 
 def _specs(infos):
@@ -256,6 +227,30 @@ def read_status(response) -> list[VersionStatus]:
         VersionStatus(status.version, _enum_name(status, "state"), _failure(status.status))
         for status in sorted(response.model_version_status, key=lambda each: -each.version)
     ]
+
+
+def reload_request(models_config):
+    """Build a ReloadConfigRequest.
+
+    Args:
+        models_config: a ModelServerConfig in protobuf's text form, as models.config holds it; or
+            the path of such a file, as a `pathlib.Path`.
+
+    Raises:
+        UserError: the file cannot be read, or the text is no ModelServerConfig.
+    """
+    text, name = models_config, "models_config"
+    if isinstance(models_config, os.PathLike):
+        name = os.fspath(models_config)
+        try:
+            text = Path(models_config).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{name}: cannot be read: {error}") from error
+    try:
+        config = text_format.Parse(text, messages.ModelServerConfig())
+    except text_format.ParseError as error:
+        raise UserError(f"{name}: no ModelServerConfig in protobuf's text form: {error}") from error
+    return messages.ReloadConfigRequest(config=config)
 
 
 def _failure(status):

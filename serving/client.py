@@ -1,73 +1,124 @@
-"""The client of a model server: TensorFlow Serving or the zoo's own, over gRPC.
+"""The clients of a model server: TensorFlow Serving or the zoo's own, over gRPC.
 
-It needs grpcio, protobuf, numpy and pillow, and never TensorFlow:
+They need grpcio, protobuf, numpy and pillow, and never TensorFlow:
 
     with ZooClient("localhost:8500") as zoo:
         zoo.wait_ready("starry-night")
         picture = zoo.stylize("photo.jpg", model="starry-night")
         large = zoo.upscale("small.png", factor=4)
+
+    async with AsyncZooClient("localhost:8500") as zoo:
+        pictures = await asyncio.gather(*[zoo.stylize(each, "starry-night") for each in photos])
 """
 
-import time
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import grpc
-import numpy as np
-import PIL.Image
-
-from serving import calls
-from serving.calls import Signature, TensorSpec, VersionStatus
+from serving.about import About
+from serving.calls import Metadata, Signature, TensorSpec, VersionStatus
+from serving.channels import tls
+from serving.connections import AsyncioConnection, BlockingConnection, run_blocking
 from serving.errors import (
+    BatchTooLarge,
+    Cancelled,
     DeadlineExceeded,
     InvalidRequest,
+    MessageTooLarge,
     NotFound,
     NotReady,
+    Overloaded,
     ServerError,
     Unavailable,
+    UnknownModel,
+    VersionGone,
     ZooError,
-    from_rpc,
 )
-from zoo import images
+from serving.operations import Operations
+from serving.retries import Retries
 
 __all__ = [
+    "About",
+    "AsyncZooClient",
+    "BatchTooLarge",
+    "Cancelled",
     "DeadlineExceeded",
     "InvalidRequest",
+    "MessageTooLarge",
+    "Metadata",
     "NotFound",
     "NotReady",
+    "Overloaded",
+    "Retries",
     "ServerError",
     "Signature",
     "TensorSpec",
     "Unavailable",
+    "UnknownModel",
+    "VersionGone",
     "VersionStatus",
     "ZooClient",
     "ZooError",
+    "tls",
 ]
 
-_POLL_SECONDS = 0.2
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+class AsyncZooClient(Operations):
+    """A connection to a model server for asyncio; it belongs to one event loop.
+
+    Cancelling a task cancels its calls, on the server too.
+    """
+
+    _connection_type = AsyncioConnection
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    async def close(self):
+        """Close the connection; calls that still run in other tasks are `Cancelled`."""
+        await self._connection.close()
+
+
+class _BlockingOperations(Operations):
+    _connection_type = BlockingConnection
+
+
+def _blocking(
+    method: Callable[Concatenate[Operations, _Parameters], Coroutine[Any, Any, _Result]],
+) -> Callable[Concatenate["ZooClient", _Parameters], _Result]:
+    """The method of `Operations` as one that returns when it is done."""
+
+    @functools.wraps(method)
+    def call(self, *arguments, **options):
+        return run_blocking(method(self._operations, *arguments, **options))
+
+    return call
 
 
 class ZooClient:
-    """A connection to a model server; several threads may share it.
+    """A connection to a model server; several threads may share it. See `Operations`.
 
-    A call that finds the server away or busy is sent again, up to four times within its timeout.
-    Messages may be of any size that gRPC can carry (2 GiB). Every method raises a `ZooError` that
-    carries the server's words: `InvalidRequest`, `NotFound`, `Unavailable`, `DeadlineExceeded`
-    or `ServerError`.
+    Ctrl-C cancels the call that runs, on the server too; `close` cancels all.
     """
 
-    def __init__(self, target, timeout=60, credentials=None):
-        """Name the server; the connection is made with the first call.
+    @functools.wraps(Operations.__init__)
+    def __init__(self, *arguments, **options):
+        self._operations = _BlockingOperations(*arguments, **options)
 
-        Args:
-            target: "host:port", or any other gRPC name such as "unix:/run/zoo.sock".
-            timeout: seconds that a call may take unless it says otherwise.
-            credentials: `grpc.ChannelCredentials` for TLS; None for plain text.
-        """
-        self._target = target
-        self._timeout = timeout
-        if credentials is None:
-            self._channel = grpc.insecure_channel(target, calls.CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.secure_channel(target, credentials, calls.CHANNEL_OPTIONS)
+    wait_ready = _blocking(Operations.wait_ready)
+    reload = _blocking(Operations.reload)
+    status = _blocking(Operations.status)
+    metadata = _blocking(Operations.metadata)
+    about = _blocking(Operations.about)
+    predict = _blocking(Operations.predict)
+    stylize = _blocking(Operations.stylize)
+    upscale = _blocking(Operations.upscale)
 
     def __enter__(self):
         return self
@@ -76,133 +127,5 @@ class ZooClient:
         self.close()
 
     def close(self):
-        """Close the connection; calls that still run in other threads are cancelled."""
-        self._channel.close()
-
-    def wait_ready(self, model, timeout=60):
-        """Wait until the server is up and some version of the model is available.
-
-        Args:
-            model: the model's name.
-            timeout: seconds to wait at most.
-
-        Raises:
-            NotReady: it did not happen in time; carries the last state, or error, that was seen.
-            ZooError: the server gave an error that waiting does not cure.
-        """
-        deadline = time.monotonic() + timeout
-        versions, failure = [], None
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                versions, failure = self.status(model, min(left, self._timeout)), None
-            except (NotFound, Unavailable, DeadlineExceeded) as error:
-                # Waiting ends in the middle of a call; what was seen before then tells more.
-                if not (isinstance(error, DeadlineExceeded) and (versions or failure)):
-                    versions, failure = [], error
-            if any(each.state == "AVAILABLE" for each in versions):
-                return
-            time.sleep(min(_POLL_SECONDS, max(0, deadline - time.monotonic())))
-        seen = failure.details if failure else ", ".join(map(str, versions))
-        raise NotReady(
-            f"model {model!r} at {self._target} is not ready after {timeout:g} s: "
-            f"{seen or 'no version was seen'}\n{(failure or NotReady).advice}",
-            model=model,
-            versions=versions,
-            code=failure and failure.code,
-            details=seen,
-        ) from failure
-
-    def status(self, model, timeout=None) -> list[VersionStatus]:
-        """Ask how the versions of a model fare.
-
-        Args:
-            model: the model's name.
-            timeout: seconds that the call may take; None for the client's.
-
-        Returns:
-            All versions that the server knows, newest first, failed and unloaded ones included.
-        """
-        request = calls.status_request(model)
-        return calls.read_status(self._call(calls.STATUS, request, timeout))
-
-    def signatures(self, model, version=None, label=None, timeout=None) -> dict[str, Signature]:
-        """Ask for a model's signatures: names, dtypes and shapes of inputs and outputs.
-
-        Args:
-            model: the model's name.
-            version: number of the version to ask; None for the newest.
-            label: label of the version to ask, in place of its number.
-            timeout: seconds that the call may take; None for the client's.
-        """
-        request = calls.metadata_request(model, version, label)
-        return calls.read_signatures(self._call(calls.METADATA, request, timeout))
-
-    def predict(
-        self, model, inputs, signature=calls.SIGNATURE, version=None, label=None, timeout=None
-    ) -> dict[str, np.ndarray]:
-        """Run any signature of any model.
-
-        Args:
-            model: the model's name.
-            inputs: by name: an array, bytes, or a list of bytes. dtypes are sent as they are, and
-                most models take float32 only, which is not numpy's default. TensorFlow Serving
-                does not check shapes: a wrong number of dimensions can even end its process.
-            signature: name of the signature to run.
-            version: number of the version to ask; None for the newest.
-            label: label of the version to ask, in place of its number.
-            timeout: seconds that the call may take; None for the client's.
-
-        Returns:
-            Arrays by output name; strings as object arrays of bytes, bfloat16 as float32.
-        """
-        request = calls.predict_request(model, inputs, signature, version, label)
-        return calls.read_outputs(request, self._call(calls.PREDICT, request, timeout))
-
-    def stylize(self, picture, model, version=None, label=None, timeout=None) -> PIL.Image.Image:
-        """Send a picture through a model of the zoo, losslessly.
-
-        Args:
-            picture: path, file content as bytes, binary file, PIL image or array; as
-                `zoo.images.read` takes it.
-            model: the model's name.
-            version: number of the version to ask; None for the newest.
-            label: label of the version to ask, in place of its number.
-            timeout: seconds that the call may take; None for the client's.
-
-        Returns:
-            An image of mode RGB, upright; RGBA if the picture has transparency, which is kept. A
-            super-resolution model gives a larger one.
-
-        Raises:
-            zoo.images.ImageError: the picture cannot be read.
-        """
-        picture = images.read(picture)
-        request = calls.stylize_request(picture, model, version, label)
-        response = self._call(calls.PREDICT, request, timeout)
-        return calls.read_stylized(picture, request, response).to_pil()
-
-    def upscale(
-        self, picture, factor, model=None, version=None, label=None, timeout=None
-    ) -> PIL.Image.Image:
-        """Enlarge a picture by a super-resolution model of the zoo; all else as `stylize`.
-
-        Args:
-            picture: as `stylize` takes it.
-            factor: how many times its width and height.
-            model: name of a model for this factor; None for "sr-x4" and so on.
-            version: number of the version to ask; None for the newest.
-            label: label of the version to ask, in place of its number.
-            timeout: seconds that the call may take; None for the client's.
-        """
-        return self.stylize(picture, model or f"sr-x{factor}", version, label, timeout)
-
-    def _call(self, method, request, timeout):
-        """Send one request; the shared end of all calls."""
-        timeout = self._timeout if timeout is None else timeout
-        send = self._channel.unary_unary(
-            method.path, method.request.SerializeToString, method.response.FromString
-        )
-        try:
-            return send(request, timeout=timeout)
-        except grpc.RpcError as error:
-            raise from_rpc(error, self._target, request.model_spec, timeout) from error
+        """Close the connection; calls that still run in other threads are `Cancelled`."""
+        self._operations._connection.close()

@@ -60,7 +60,7 @@ def encode(value) -> messages.TensorProto:
     Raises:
         ValueError: no TensorFlow type holds the array's dtype.
     """
-    array = _array(value)
+    array = as_array(value)
     shape = messages.TensorShapeProto(
         dim=[messages.TensorShapeProto.Dim(size=size) for size in array.shape]
     )
@@ -119,12 +119,20 @@ def decode(proto) -> np.ndarray:
     return flat.reshape(shape)
 
 
-def _array(value):
+def as_array(value) -> np.ndarray:
+    """The array that `encode` sends: strings as objects, so that they keep their zero bytes."""
     if isinstance(value, np.ndarray):
         return value
     array = np.asarray(value)
     # numpy's own string types cut trailing zero bytes off and fill every item to one length.
     return np.array(value, dtype=object) if array.dtype.kind in "SU" else array
+
+
+def byte_count(array) -> int:
+    """How much a message grows by an array of `as_array`, roughly."""
+    if array.dtype.kind == "O":
+        return sum(len(item) for item in array.flat if isinstance(item, bytes | str))
+    return array.nbytes
 
 
 def _string(item):

@@ -41,6 +41,8 @@ _T = Image.Transpose
 _UPRIGHT = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.TRANSPOSE}
 _UPRIGHT |= {6: _T.ROTATE_270, 7: _T.TRANSVERSE, 8: _T.ROTATE_90}  # by EXIF orientation
 _SRGB = ImageCms.createProfile("sRGB")
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_JPEG_TAIL = 1024  # bytes: some cameras write a little behind the end
 _ROUNDING_ERROR = 1e-3  # a quarter of an 8-bit level: floats this far outside 0..1 are clipped
 _PILLOW_LIMIT = threading.Lock()
 
@@ -123,6 +125,57 @@ def read(source, max_pixels: int = MAX_PIXELS, short_side: int | None = None) ->
             return _from_array(np.asarray(source))
         with _binary_file(source) as file:
             return _decode(_open(file), max_pixels, short_side)
+
+
+@dataclass(frozen=True)
+class PlainJpeg:
+    """A JPEG file that needs no treatment: see `plain_jpeg`.
+
+    Attributes:
+        data: the whole file.
+        size: (width, height) in pixels.
+    """
+
+    data: bytes
+    size: tuple[int, int]
+
+
+def plain_jpeg(source, max_pixels: int = MAX_PIXELS) -> PlainJpeg | None:
+    """The file as it is, if it is a JPEG that any decoder reads as `read` does.
+
+    That is one which is upright, in sRGB or grey without a profile that moves colours, and whole as
+    far as its end tells. The pixels are not decoded; decoders differ by a level or two of 255.
+
+    Args:
+        source: path or bytes; for anything else that `read` takes the answer is None.
+        max_pixels: as of `read`: None for a larger one.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    with _failures(_name(source), "cannot be read"):
+        if isinstance(source, str | os.PathLike):
+            with open(source, "rb") as file:
+                data = file.read(3)
+                data += file.read() if data == _JPEG_START else b""
+        elif isinstance(source, bytes | bytearray | memoryview):
+            data = source
+        else:
+            return None
+        if data[:3] != _JPEG_START:
+            return None
+        data = bytes(data)
+        image = _open(io.BytesIO(data))
+        icc = image.info.get("icc_profile")
+        plain = (
+            image.format == "JPEG"
+            and image.mode in ("L", "RGB")
+            and image.width * image.height <= max_pixels
+            and data.rfind(_JPEG_END, -_JPEG_TAIL) >= 0
+            and not (icc and any(_srgb_transform(icc, mode) for mode in (image.mode, "RGB")))
+            and _orientation(image) not in _UPRIGHT
+        )
+        return PlainJpeg(data, image.size) if plain else None
 
 
 def encode(picture, format: str = "png", quality: int = 95) -> bytes:
@@ -306,11 +359,15 @@ def _decode(image, max_pixels, short_side=None):
 
 
 def _turn_upright(image):
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # broken EXIF does not make the pixels unreadable
-        return image
+    orientation = _orientation(image)
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _orientation(image):
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # broken EXIF does not make the pixels unreadable
+        return None
 
 
 def _split_alpha(image):

@@ -1,7 +1,4 @@
-import io
-
 import numpy as np
-import PIL.Image
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
@@ -13,8 +10,7 @@ from tensorflow_serving.apis import (
 
 from serving import calls
 from serving.calls import Signature, TensorSpec, VersionStatus
-from serving.errors import InvalidRequest, ServerError
-from zoo.images import Picture
+from serving.errors import InvalidRequest, MessageTooLarge, ServerError
 
 
 def received(message, by):
@@ -34,10 +30,8 @@ def test_a_request_asks_for_a_version_a_label_or_neither():
 
 
 def test_a_version_and_a_label_together_are_refused():
-    picture = Picture(np.zeros([2, 2, 3], np.float32))
     for ask in (
         lambda **choice: calls.predict_request("m", {}, **choice),
-        lambda **choice: calls.stylize_request(picture, "m", **choice),
         lambda **choice: calls.metadata_request("m", **choice),
     ):
         with pytest.raises(InvalidRequest, match="version 1 and label 'stable'"):
@@ -49,38 +43,6 @@ def test_an_input_that_no_tensor_holds_is_named():
         calls.predict_request("m", {"when": np.array(["2020-01-01"], "datetime64[D]")})
 
 
-def test_a_picture_is_sent_as_a_png_file_without_its_transparency():
-    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    picture = Picture(levels.astype(np.float32) / 255, np.zeros([16, 16], np.float32))
-    request = received(calls.stylize_request(picture, "m"), predict_pb2.PredictRequest)
-    assert request.model_spec.signature_name == "encoded"
-    assert list(request.inputs) == ["image_bytes"]
-    [file] = tf.make_ndarray(request.inputs["image_bytes"])
-    image = PIL.Image.open(io.BytesIO(file))
-    assert (image.format, image.mode) == ("PNG", "RGB")
-    np.testing.assert_array_equal(np.asarray(image), levels)
-
-
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        {},
-        {"image": [b"file"]},
-        {"image_bytes": [b"no image"]},
-        {"image_bytes": [b"two", b"files"]},
-        {"image_bytes": np.zeros([1], np.float32)},
-    ],
-)
-def test_an_answer_without_an_image_is_the_servers_error(outputs):
-    picture = Picture(np.zeros([2, 2, 3], np.float32))
-    request = calls.stylize_request(picture, "starry-night")
-    response = predict_pb2.PredictResponse()
-    for name, value in outputs.items():
-        response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-    with pytest.raises(ServerError, match=r"'starry-night'.*'encoded'.*cannot be read"):
-        calls.read_stylized(picture, request, received(response, calls.PREDICT.response))
-
-
 def test_an_output_that_is_no_array_is_the_servers_error():
     response = predict_pb2.PredictResponse()
     response.outputs["table"].dtype = tf.resource.as_datatype_enum
@@ -88,6 +50,12 @@ def test_an_output_that_is_no_array_is_the_servers_error():
         calls.read_outputs(
             calls.predict_request("m", {}), received(response, calls.PREDICT.response)
         )
+
+
+def test_inputs_that_no_message_holds_are_refused_before_they_are_copied():
+    row = np.broadcast_to(np.float32(0), [2**29])  # takes no memory itself
+    with pytest.raises(MessageTooLarge, match=r"inputs have 2\.0 GiB"):
+        calls.predict_request("m", {"image": row})
 
 
 def test_signatures_tell_free_sizes_and_ranks_and_leave_the_loaders_own_out():
@@ -107,7 +75,10 @@ def test_signatures_tell_free_sizes_and_ranks_and_leave_the_loaders_own_out():
     response = get_model_metadata_pb2.GetModelMetadataResponse()
     response.metadata["signature_def"].Pack(definitions)
 
-    assert calls.read_signatures(received(response, calls.METADATA.response)) == {
+    response.model_spec.version.value = 3
+    metadata = calls.read_metadata(received(response, calls.METADATA.response))
+    assert metadata.version == 3
+    assert metadata.signatures == {
         "serving_default": Signature(
             inputs={
                 "image": TensorSpec("float32", (None, None, None, 3)),

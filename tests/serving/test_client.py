@@ -1,9 +1,9 @@
-import io
-import shutil
+"""Either client against a server that speaks TensorFlow Serving's own messages."""
+
+import inspect
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from concurrent import futures
@@ -13,132 +13,14 @@ import grpc
 import numpy as np
 import PIL.Image
 import pytest
-import skimage.data
-import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
 from serving import client
-from serving.client import Signature, TensorSpec, VersionStatus, ZooClient
+from serving.client import AsyncZooClient, Signature, TensorSpec, VersionStatus, ZooClient
+from tests.serving.fake_server import BUSY, Model, file_of, start
 from zoo.errors import UserError
 from zoo.images import ImageError
 
 ROOT = Path(__file__).parents[2]
-MODELS = {"inverter": 1, "doubler": 2, "sr-x2": 2}  # by their factor of enlargement
-BUSY = "The batch scheduling queue to which this task was submitted is full"
-
-
-class FakeServer(
-    prediction_service_pb2_grpc.PredictionServiceServicer,
-    model_service_pb2_grpc.ModelServiceServicer,
-):
-    """Speaks TensorFlow Serving's own messages; its models turn pictures into negatives."""
-
-    def __init__(self):
-        self.requests = []  # every one that arrived
-        self.failures = deque()  # (code, words) of the next answers
-        self.states = deque([[(1, "AVAILABLE", {})]])  # of the next status answers; the last stays
-        self.released = threading.Event()  # a call of model "sleeper" waits for it
-
-    def Predict(self, request, context):  # noqa: N802
-        self._receive(request, context)
-        spec, response = request.model_spec, predict_pb2.PredictResponse()
-        if spec.name == "sleeper":
-            self.released.wait(20)
-        elif spec.name not in MODELS:
-            context.abort(
-                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})"
-            )
-        elif spec.signature_name == "encoded":
-            files = tf.make_ndarray(request.inputs["image_bytes"])
-            negatives = [negative_file(each, MODELS[spec.name]) for each in files]
-            response.outputs["image_bytes"].CopyFrom(tf.make_tensor_proto(negatives))
-        else:
-            negative = 1 - tf.make_ndarray(request.inputs["image"])
-            output = response.outputs["image"]
-            output.CopyFrom(tf.make_tensor_proto(negative))
-            output.tensor_content = b""
-            output.float_val.extend(negative.ravel())  # as TensorFlow Serving does by default
-        return response
-
-    def GetModelMetadata(self, request, context):  # noqa: N802
-        self._receive(request, context)
-        definitions = get_model_metadata_pb2.SignatureDefMap()
-        infos = definitions.signature_def["serving_default"].inputs
-        infos["image"].dtype = tf.float32.as_datatype_enum
-        infos["image"].tensor_shape.CopyFrom(tf.TensorShape([None, None, None, 3]).as_proto())
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.metadata["signature_def"].Pack(definitions)
-        return response
-
-    def GetModelStatus(self, request, context):  # noqa: N802
-        self._receive(request, context)
-        states = self.states.popleft() if len(self.states) > 1 else self.states[0]
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for version, state, status in states:
-            response.model_version_status.add(version=version, state=state, status=status)
-        return response
-
-    def _receive(self, request, context):
-        self.requests.append(request)
-        if self.failures:
-            context.abort(*self.failures.popleft())
-
-
-def negative_file(file, factor):
-    image = PIL.Image.open(io.BytesIO(file))
-    assert (image.format, image.mode) == ("PNG", "RGB")
-    negative = 255 - np.asarray(image).repeat(factor, 0).repeat(factor, 1)
-    return file_of(PIL.Image.fromarray(negative))
-
-
-def file_of(image, kind="PNG", **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def start(fake, address="127.0.0.1:0", credentials=None):
-    """Start gRPC's server around the fake; returns it and its port."""
-    options = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
-    server = grpc.server(futures.ThreadPoolExecutor(4), options=options)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(fake, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(fake, server)
-    if credentials:
-        port = server.add_secure_port(address, credentials)
-    else:
-        port = server.add_insecure_port(address)
-    server.start()
-    return server, port
-
-
-@pytest.fixture
-def fake():
-    return FakeServer()
-
-
-@pytest.fixture
-def target(fake):
-    server, port = start(fake)
-    yield f"127.0.0.1:{port}"
-    fake.released.set()
-    server.stop(0).wait()
-
-
-@pytest.fixture
-def zoo(target):
-    with ZooClient(target, timeout=20) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def cat():
-    return PIL.Image.fromarray(skimage.data.chelsea())
 
 
 @pytest.fixture
@@ -152,6 +34,14 @@ def negative_of(image):
     return 255 - np.asarray(image)
 
 
+def sent_file(fake):
+    [file] = fake.predicts[-1].inputs["image_bytes"].string_val
+    return file
+
+
+# --- Pictures ---
+
+
 def test_a_picture_of_any_kind_comes_back_stylised_without_a_loss(zoo, cat, tmp_path):
     cat.save(tmp_path / "cat.png")
     for picture in (tmp_path / "cat.png", str(tmp_path / "cat.png"), file_of(cat), cat,
@@ -161,12 +51,37 @@ def test_a_picture_of_any_kind_comes_back_stylised_without_a_loss(zoo, cat, tmp_
         np.testing.assert_array_equal(np.asarray(stylised), negative_of(cat))
 
 
-def test_a_rotated_phone_photo_comes_out_upright(zoo, cat):
+def test_a_plain_jpeg_is_sent_as_it_is(zoo, fake, cat, tmp_path):
+    file = file_of(cat, "JPEG")
+    (tmp_path / "cat.jpg").write_bytes(file)
+    for picture in (file, tmp_path / "cat.jpg"):
+        stylised = zoo.stylize(picture, "inverter")
+        assert sent_file(fake) == file
+        assert stylised.size == cat.size
+
+
+def test_a_rotated_phone_photo_comes_out_upright(zoo, fake, cat):
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # orientation: to be turned clockwise
-    stylised = zoo.stylize(file_of(cat, exif=exif), model="inverter")
-    upright = cat.transpose(PIL.Image.Transpose.ROTATE_270)
-    np.testing.assert_array_equal(np.asarray(stylised), negative_of(upright))
+    for kind in ("PNG", "JPEG"):
+        stylised = zoo.stylize(file_of(cat, kind, exif=exif), model="inverter")
+        assert stylised.size == cat.size[::-1]
+        assert sent_file(fake).startswith(b"\x89PNG")
+        if kind == "PNG":
+            upright = cat.transpose(PIL.Image.Transpose.ROTATE_270)
+            np.testing.assert_array_equal(np.asarray(stylised), negative_of(upright))
+
+
+def test_pixels_are_sent_as_tensors_when_asked(zoo, fake, cat):
+    stylised = zoo.stylize(cat, "inverter", signature="serving_default")
+    np.testing.assert_array_equal(np.asarray(stylised), negative_of(cat))
+    assert list(fake.predicts[-1].inputs) == ["image"]
+
+
+def test_a_signature_that_takes_no_picture_is_refused_before_anything_is_sent(zoo, fake, cat):
+    with pytest.raises(client.InvalidRequest, match="Those that do: encoded, serving_default"):
+        zoo.stylize(cat, "inverter", signature="encodde")
+    assert not fake.predicts
 
 
 def test_transparency_is_kept(zoo, cat):
@@ -191,13 +106,68 @@ def test_upscale_asks_the_model_of_the_factor_or_the_one_named(zoo, fake, cat):
     for model in (None, "doubler"):
         enlarged = zoo.upscale(cat, factor=2, model=model)
         assert enlarged.size == (2 * cat.width, 2 * cat.height)
-    assert [request.model_spec.name for request in fake.requests] == ["sr-x2", "doubler"]
+    assert [request.model_spec.name for request in fake.predicts] == ["sr-x2", "doubler"]
 
 
-def test_a_damaged_file_is_refused_before_the_server_is_asked(zoo, fake, cat):
+@pytest.mark.parametrize(("model", "sent"), [("sr-x2", 0), ("doubler", 1)])
+def test_a_model_of_another_factor_is_refused(zoo, fake, cat, model, sent):
+    with pytest.raises(client.InvalidRequest, match=f"'{model}' enlarges 2 times, not 4"):
+        zoo.upscale(cat, factor=4, model=model)
+    assert len(fake.predicts) == sent  # what a model tells of itself is known before
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_damaged_file_is_refused_before_the_server_is_asked(zoo, fake, cat, kind):
     with pytest.raises(ImageError):
-        zoo.stylize(file_of(cat)[:5000], model="inverter")
-    assert not fake.requests
+        zoo.stylize(file_of(cat, kind)[:5000], model="inverter")
+    assert not fake.predicts
+    assert not fake.others
+
+
+def test_colours_are_kept_when_asked(zoo, cat):
+    kept = zoo.stylize(cat, "inverter", preserve_color=True)
+    luma, photo = (np.asarray(each.convert("L"), float) for each in (kept, cat))
+    fits = np.abs(photo - 127) < 40  # further out, the other's colours do not fit in 0..255
+    assert np.abs(luma + photo - 255)[fits].mean() < 4
+    chroma = [np.asarray(each.convert("YCbCr"), float)[..., 1:] for each in (kept, cat)]
+    assert np.abs(chroma[0] - chroma[1])[fits].mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"style": "scream"}, [0, 1, 0]),
+        ({"style": {"wave": 3, "scream": 1}}, [0.75, 0.25, 0]),
+        ({"style": "wave", "strength": 0.25}, [0.25, 0, 0.75]),
+    ],
+)
+def test_styles_and_strength_become_weights(zoo, fake, cat, options, expected):
+    zoo.stylize(cat, "painters", **options)
+    [request] = fake.predicts
+    tensor = request.inputs["style_weights"]
+    np.testing.assert_allclose(np.frombuffer(tensor.tensor_content, np.float32), expected)
+    assert [dim.size for dim in tensor.tensor_shape.dim] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "words"),
+    [
+        ("painters", {}, "no style is asked for.*\nGive one of wave, scream, photo"),
+        ("painters", {"style": "screem"}, "no style 'screem'; did you mean 'scream'"),
+        ("painters", {"style": "wave", "strength": 1.5}, "strength 1.5"),
+        ("inverter", {"style": "wave"}, "one style only"),
+        ("inverter", {"strength": 0.5}, "one style only"),
+    ],
+)
+def test_styles_that_a_model_does_not_have_are_refused_unsent(
+    zoo, fake, cat, model, options, words
+):
+    with pytest.raises(client.InvalidRequest, match=words):
+        zoo.stylize(cat, model, **options)
+    assert not fake.predicts
+
+
+# --- Any model ---
 
 
 def test_predict_gives_the_outputs_as_arrays(zoo):
@@ -208,13 +178,15 @@ def test_predict_gives_the_outputs_as_arrays(zoo):
 
 
 def test_messages_of_many_megabytes_pass_both_ways(zoo):
-    image = np.full((1, 1500, 1500, 3), 0.25, np.float32)  # 27 MB
+    image = np.full((1, 700, 700, 3), 0.25, np.float32)  # 6 MB
     np.testing.assert_array_equal(zoo.predict("inverter", {"image": image})["image"], 1 - image)
 
 
 def test_the_version_or_the_label_that_is_asked_for_reaches_the_server(zoo, fake, cat):
+    fake.models["inverter"] = Model(versions=(0, 3))
+
     def asked():
-        spec = fake.requests[-1].model_spec
+        spec = fake.predicts[-1].model_spec
         return spec.WhichOneof("version_choice"), spec.version.value, spec.version_label
 
     image = {"image": np.zeros((1, 2, 2, 3), np.float32)}
@@ -226,81 +198,164 @@ def test_the_version_or_the_label_that_is_asked_for_reaches_the_server(zoo, fake
     assert asked() == ("version", 3, "")
     zoo.stylize(cat, "inverter", label="stable")
     assert asked() == ("version_label", 0, "stable")
-    zoo.signatures("inverter", version=4)
-    assert asked() == ("version", 4, "")
+    assert zoo.metadata("inverter", version=0).version == 0
 
 
-def test_signatures_tell_names_dtypes_and_shapes(zoo):
+def test_metadata_tells_the_version_and_names_dtypes_and_shapes(zoo):
+    metadata = zoo.metadata("inverter")
+    assert metadata.version == 1
     image = TensorSpec("float32", (None, None, None, 3))
-    assert zoo.signatures("inverter") == {"serving_default": Signature({"image": image}, {})}
+    assert metadata.signatures["serving_default"] == Signature({"image": image}, {})
+
+
+def test_a_model_tells_what_it_is(zoo):
+    said = zoo.about("painters")
+    assert (said.name, said.version, said.kind) == ("painters", 1, "style")
+    assert said.styles == ("wave", "scream", "photo")
+    assert zoo.about("sr-x2").factor == 2
+    with pytest.raises(client.InvalidRequest, match="Export it again"):
+        zoo.about("inverter")
+
+
+def test_what_a_model_is_is_asked_once_until_its_version_changes(zoo, fake, cat):
+    for _ in range(3):
+        zoo.stylize(cat, "painters", style="wave")
+    assert len(fake.others) == 2  # metadata and about
+    fake.models["painters"] = Model(styles=("scream", "photo"), tells=True, versions=(1, 2))
+    zoo.stylize(cat, "painters", style="wave")  # of the styles that it had
+    with pytest.raises(client.InvalidRequest, match="no style 'wave'"):
+        zoo.stylize(cat, "painters", style="wave")
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
+    ("inputs", "words"),
     [
-        ("INVALID_ARGUMENT", client.InvalidRequest),
-        ("FAILED_PRECONDITION", client.InvalidRequest),
-        ("NOT_FOUND", client.NotFound),
-        ("INTERNAL", client.ServerError),
-        ("UNIMPLEMENTED", client.ServerError),
+        ({"image": np.zeros((2, 2, 3), np.float32)}, r"shape \[2, 2, 3\].*array\[None\]"),
+        ({"image": np.zeros((1, 2, 2, 4), np.float32)}, r"\[None, None, None, 3\]"),
+        ({"image": np.zeros((1, 2, 2, 3))}, r"float64.*float32.*\n.*astype\('float32'\)"),
+        ({"picture": np.zeros((1, 2, 2, 3))}, "no input 'picture'.*\nIt takes: image"),
     ],
-)
+)  # fmt: skip
+def test_inputs_that_do_not_fit_are_refused_before_they_are_sent(zoo, fake, inputs, words):
+    with pytest.raises(client.InvalidRequest, match=f"(?s){words}"):
+        zoo.predict("inverter", inputs)
+    assert not fake.predicts
+
+
+def test_a_batch_larger_than_the_servers_limit_is_split(zoo, fake):
+    fake.max_batch_size = 2
+    image = np.random.default_rng(0).random((5, 4, 4, 3), np.float32)
+    for _ in range(2):
+        outputs = zoo.predict("inverter", {"image": image})
+        np.testing.assert_array_equal(outputs["image"], 1 - image)
+    rows = [request.inputs["image"].tensor_shape.dim[0].size for request in fake.predicts]
+    assert rows[0] == 5  # refused; from then on the limit is known
+    assert sorted(rows[1:]) == [1, 1, 2, 2, 2, 2]
+
+
+# --- Errors ---
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        ("INVALID_ARGUMENT", "Expects arg[0] to be float", client.InvalidRequest),
+        ("FAILED_PRECONDITION", "Could not find variable", client.InvalidRequest),
+        ("NOT_FOUND", "no such file", client.NotFound),
+        ("INTERNAL", "broken", client.ServerError),
+        ("UNIMPLEMENTED", "", client.ServerError),
+        ("RESOURCE_EXHAUSTED", "OOM when allocating tensor with shape[9]", client.ServerError),
+        ("RESOURCE_EXHAUSTED", "SERVER: Received message larger than max (6000046 vs. 4194304)",
+         client.MessageTooLarge),
+    ],
+)  # fmt: skip
 def test_a_refusal_carries_the_servers_words_and_is_not_asked_again(
-    zoo, fake, target, code, expected
+    zoo, fake, target, code, words, expected
 ):
     code = grpc.StatusCode[code]
-    fake.failures.append((code, "Expects arg[0] to be float but double is provided"))
+    fake.failures.append((code, words))
     with pytest.raises(expected) as caught:
-        zoo.predict("inverter", {"image": np.zeros(3)}, signature="special")
+        zoo.predict("inverter", {"image": np.zeros((1, 2, 2, 3), np.float32)})
+    assert type(caught.value) is expected
     assert isinstance(caught.value, client.ZooError)
     assert isinstance(caught.value, UserError)
     assert caught.value.code is code
-    assert caught.value.details == "Expects arg[0] to be float but double is provided"
-    assert (caught.value.model, caught.value.signature) == ("inverter", "special")
-    for word in ("'inverter'", "'special'", target, code.name, "arg[0] to be float"):
+    assert caught.value.details == words
+    assert (caught.value.model, caught.value.signature) == ("inverter", "serving_default")
+    for word in ("'inverter'", "'serving_default'", target, code.name, words, expected.advice):
         assert word in str(caught.value)
-    assert len(fake.requests) == 1
+    assert len(fake.predicts) == 1
 
 
-def test_a_model_that_is_not_served_is_not_found(zoo, cat):
-    with pytest.raises(client.NotFound, match=r"Latest\(starry-nihgt\)"):
-        zoo.stylize(cat, "starry-nihgt")
+def test_a_name_that_is_not_served_is_told_with_those_that_are_alike(zoo, fake, cat):
+    fake.models["starry-night"] = Model()
+    for name in ("starry_night", "Starry Night"):
+        with pytest.raises(client.UnknownModel, match="The server has: starry-night") as caught:
+            zoo.stylize(cat, name)
+        assert caught.value.nearest == ["starry-night"]
+    zoo.stylize(cat, "inverter")
+    with pytest.raises(client.UnknownModel, match="inverter"):  # known to this client by now
+        zoo.status("invertor")
+    with pytest.raises(client.UnknownModel, match="spelling") as caught:
+        zoo.stylize(cat, "zzz")
+    assert caught.value.nearest == []
 
 
-@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
-def test_a_busy_server_is_asked_again_even_with_a_large_picture(zoo, fake, code):
-    image = np.zeros((1, 1000, 1000, 3), np.float32)
-    fake.failures.extend([(grpc.StatusCode[code], BUSY)] * 2)
+@pytest.mark.parametrize("choice", [{"version": 7}, {"label": "canary"}])
+def test_a_version_that_is_gone_is_told_with_those_that_are_there(zoo, fake, cat, choice):
+    fake.models["inverter"] = Model(versions=(2, 3))
+    with pytest.raises(client.VersionGone, match="The server has: version 3 AVAILABLE") as caught:
+        zoo.stylize(cat, "inverter", **choice)
+    assert [each.version for each in caught.value.versions] == [3, 2]
+    assert isinstance(caught.value, client.NotFound)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("UNAVAILABLE", BUSY),
+        ("UNAVAILABLE", "Socket closed"),
+        ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted"),
+    ],
+)
+def test_a_busy_server_is_asked_again_even_with_a_large_picture(zoo, fake, code, words):
+    image = np.zeros((1, 300, 300, 3), np.float32)  # 1 MB
+    fake.failures.extend([(grpc.StatusCode[code], words)] * 2)
     np.testing.assert_array_equal(zoo.predict("inverter", {"image": image})["image"], 1 - image)
-    assert len(fake.requests) == 3
+    assert len(fake.predicts) == 3
 
 
-def test_a_server_that_stays_busy_is_unavailable(zoo, fake, cat):
-    fake.failures.extend([(grpc.StatusCode.UNAVAILABLE, BUSY)] * 20)
-    with pytest.raises(client.Unavailable, match=BUSY):
+def test_a_server_that_stays_busy_is_overloaded_at_the_end_of_the_time(connect, target, fake, cat):
+    fake.failures.extend([(grpc.StatusCode.UNAVAILABLE, BUSY)] * 1000)
+    with connect(target) as zoo, pytest.raises(client.Overloaded, match=BUSY):
+        zoo.stylize(cat, "inverter", timeout=1.5)
+    assert len(fake.predicts) > 2
+
+
+def test_nothing_is_sent_again_without_retries(connect, target, fake, cat):
+    fake.failures.append((grpc.StatusCode.UNAVAILABLE, BUSY))
+    with connect(target, retries=None) as zoo, pytest.raises(client.Overloaded):
         zoo.stylize(cat, "inverter")
-    assert len(fake.requests) == 5
+    assert len(fake.predicts) == 1
 
 
-def test_a_message_too_large_for_the_server_is_no_matter_of_time(zoo, fake, cat):
-    words = "SERVER: Received message larger than max (6000046 vs. 4194304)"
-    fake.failures.extend([(grpc.StatusCode.RESOURCE_EXHAUSTED, words)] * 20)
-    with pytest.raises(client.InvalidRequest, match="larger than max"):
-        zoo.stylize(cat, "inverter")
+def test_an_address_where_nobody_listens_is_unavailable(connect, nobody, cat):
+    patience = client.Retries(away_seconds=0.5)
+    with connect(nobody, retries=patience) as zoo:
+        with pytest.raises(client.Unavailable, match=nobody) as caught:
+            zoo.stylize(cat, "inverter")
+        assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 
-def test_an_address_where_nobody_listens_is_unavailable(nobody, cat):
-    with ZooClient(nobody) as zoo, pytest.raises(client.Unavailable, match=nobody) as caught:
-        zoo.stylize(cat, "inverter")
-    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
-
-
-def test_a_call_ends_at_its_own_deadline_or_the_clients(target):
-    with ZooClient(target, timeout=0.3) as zoo:
-        with pytest.raises(client.DeadlineExceeded, match=r"within 0\.3 s"):
+def test_a_call_ends_at_its_own_deadline_or_the_clients(connect, target):
+    with connect(target, timeout=0.5) as zoo:
+        with pytest.raises(client.DeadlineExceeded, match=r"within 0\.5 s"):
             zoo.predict("sleeper", {})
-        with pytest.raises(client.DeadlineExceeded, match=r"within 0\.2 s"):
-            zoo.predict("sleeper", {}, timeout=0.2)
+        with pytest.raises(client.DeadlineExceeded, match=r"within 0\.3 s"):
+            zoo.predict("sleeper", {}, timeout=0.3)
+
+
+# --- Waiting ---
 
 
 def test_waiting_ends_when_a_version_becomes_available(zoo, fake):
@@ -309,11 +364,11 @@ def test_waiting_ends_when_a_version_becomes_available(zoo, fake):
         [[(2, "START", {})], [(2, "LOADING", {})], [(2, "AVAILABLE", {}), (1, "END", {})]]
     )
     zoo.wait_ready("inverter", timeout=20)
-    assert len(fake.requests) == 4
+    assert len(fake.others) == 4
 
 
-def test_waiting_outlasts_a_server_that_starts_late(fake, nobody):
-    with ZooClient(nobody) as zoo, futures.ThreadPoolExecutor(1) as pool:
+def test_waiting_outlasts_a_server_that_starts_late(connect, fake, nobody):
+    with connect(nobody) as zoo, futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(zoo.wait_ready, "inverter", timeout=30)
         time.sleep(1)
         assert not waiting.done()
@@ -324,7 +379,7 @@ def test_waiting_outlasts_a_server_that_starts_late(fake, nobody):
 
 def test_waiting_in_vain_tells_the_last_state(zoo, fake):
     broken = {"error_code": "FAILED_PRECONDITION", "error_message": "Could not find variable"}
-    fake.states[0] = [(3, "END", broken)]
+    fake.states.append([(3, "END", broken)])
     with pytest.raises(client.NotReady, match=r"version 3 END.*Could not find variable") as caught:
         zoo.wait_ready("inverter", timeout=0.5)
     assert caught.value.versions == [
@@ -333,11 +388,12 @@ def test_waiting_in_vain_tells_the_last_state(zoo, fake):
     assert caught.value.model == "inverter"
 
 
-def test_waiting_in_vain_tells_the_last_error(nobody):
-    with ZooClient(nobody) as zoo, pytest.raises(client.NotReady, match="refused") as caught:
-        zoo.wait_ready("inverter", timeout=2)
-    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
-    assert caught.value.versions == []
+def test_waiting_in_vain_tells_the_last_error(connect, nobody):
+    with connect(nobody) as zoo:
+        with pytest.raises(client.NotReady, match="refused") as caught:
+            zoo.wait_ready("inverter", timeout=2)
+        assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+        assert caught.value.versions == []
 
 
 def test_waiting_does_not_hide_an_error_that_time_will_not_cure(zoo, fake):
@@ -346,32 +402,56 @@ def test_waiting_does_not_hide_an_error_that_time_will_not_cure(zoo, fake):
         zoo.wait_ready("inverter")
 
 
-def test_nothing_can_be_asked_after_the_end_of_the_with_block(target):
-    with ZooClient(target) as zoo:
-        zoo.status("inverter")
-    with pytest.raises(ValueError, match="closed"):
-        zoo.status("inverter")
+# --- Reload ---
+
+MODELS_CONFIG = """
+model_config_list { config { name: "m" base_path: "/models/m" model_platform: "tensorflow"
+  model_version_policy { specific { versions: 1 versions: 2 } }
+  version_labels { key: "stable" value: 1 } } }
+"""
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
-def test_tls_is_spoken_with_credentials(fake, tmp_path):
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-keyout", "key", "-out", "cert", "-days", "1", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1"],
-        cwd=tmp_path, check=True, capture_output=True,
-    )  # fmt: skip
-    key, certificate = ((tmp_path / name).read_bytes() for name in ("key", "cert"))
-    server, port = start(fake, credentials=grpc.ssl_server_credentials([(key, certificate)]))
-    trusting = grpc.ssl_channel_credentials(certificate)
-    with ZooClient(f"127.0.0.1:{port}", credentials=trusting) as zoo:
-        assert zoo.status("inverter") == [VersionStatus(1, "AVAILABLE")]
-    server.stop(0).wait()
+def test_reload_sends_the_whole_configuration(zoo, fake, tmp_path):
+    (tmp_path / "models.config").write_text(MODELS_CONFIG)
+    for given in (MODELS_CONFIG, tmp_path / "models.config"):
+        zoo.reload(given)
+        [config] = fake.others[-1].config.model_config_list.config
+        assert (config.name, config.base_path) == ("m", "/models/m")
+        assert list(config.model_version_policy.specific.versions) == [1, 2]
+        assert dict(config.version_labels) == {"stable": 1}
+
+
+def test_reload_refuses_what_is_no_configuration(zoo, fake, tmp_path):
+    with pytest.raises(UserError, match=r"no ModelServerConfig.*1:1.*modell"):
+        zoo.reload("modell_config_list {}")
+    with pytest.raises(UserError, match="cannot be read"):
+        zoo.reload(tmp_path / "missing.config")
+    assert not fake.others
+
+
+# --- Twins ---
+
+
+def test_the_twins_have_the_same_methods_with_the_same_signatures_and_texts():
+    names = [name for name in vars(ZooClient) if not name.startswith("_")]
+    assert len(names) == 9
+    for name in [*names, "__init__"]:
+        blocking, asyncio = getattr(ZooClient, name), getattr(AsyncZooClient, name)
+        assert inspect.signature(blocking) == inspect.signature(asyncio)
+        assert name == "close" or inspect.getdoc(blocking) == inspect.getdoc(asyncio)
+
+
+def test_nothing_can_be_asked_after_the_end_of_the_with_block(connect, target):
+    with connect(target) as zoo:
+        zoo.status("inverter")
+        zoo.close()
+        with pytest.raises(ValueError, match="closed"):
+            zoo.status("inverter")
 
 
 WITHOUT_TENSORFLOW = """
 import sys
-for name in ("tensorflow", "keras", "tensorflow_serving"):
+for name in ("tensorflow", "keras", "tensorflow_serving", "absl", "tqdm", "skimage"):
     sys.modules[name] = None  # importing it raises ImportError from now on
 
 from serving.client import ZooClient
@@ -384,17 +464,7 @@ with ZooClient(sys.argv[1]) as zoo:
 
 def test_the_client_works_where_tensorflow_is_not_installed(target, cat, tmp_path):
     cat.save(tmp_path / "cat.png")
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            WITHOUT_TENSORFLOW,
-            target,
-            tmp_path / "cat.png",
-            tmp_path / "out.png",
-        ],
-        cwd=ROOT,
-        check=True,
-    )
-    stylised = np.asarray(PIL.Image.open(tmp_path / "out.png"))
-    np.testing.assert_array_equal(stylised, negative_of(cat))
+    out = tmp_path / "out.png"
+    arguments = [sys.executable, "-c", WITHOUT_TENSORFLOW, target, tmp_path / "cat.png", out]
+    subprocess.run(arguments, cwd=ROOT, check=True)
+    np.testing.assert_array_equal(np.asarray(PIL.Image.open(out)), negative_of(cat))

@@ -1,18 +1,27 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_management_pb2,
+    model_service_pb2,
     predict_pb2,
+    prediction_service_pb2,
 )
 
+from serving import calls
 from serving.protocol import tensorflow_serving_pb2 as messages
 
 OURS = "perceptual_zoo.tensorflow_serving."
 TENSORFLOW = ("tensorflow.serving.", "tensorflow.error.", "tensorflow.")
 FILE = messages.DESCRIPTOR
-POOL = predict_pb2.DESCRIPTOR.pool  # holds what the three imports above need, and ours
+POOL = predict_pb2.DESCRIPTOR.pool  # holds what the imports above need, and ours
 
 
 def real(full_name, find):
@@ -61,7 +70,7 @@ def described(field):
 )
 def test_every_field_is_tensorflows(message):
     original = real(message.full_name, POOL.FindMessageTypeByName)
-    assert message.fields
+    assert message.fields or message.nested_types or not original.fields
     for field in message.fields:
         assert described(field) == described(original.fields_by_number[field.number])
     assert message.GetOptions().map_entry == original.GetOptions().map_entry
@@ -130,3 +139,75 @@ def test_signatures_and_status_are_the_same_on_both_sides():
     assert ours.model_version_status[0].state == messages.ModelVersionStatus.END
     assert ours.model_version_status[0].status.error_code == messages.INVALID_ARGUMENT
     assert again == status
+
+
+def test_a_reload_is_the_same_on_both_sides():
+    theirs = model_management_pb2.ReloadConfigRequest()
+    config = theirs.config.model_config_list.config.add(
+        name="m", base_path="/models/m", model_platform="tensorflow"
+    )
+    config.model_version_policy.specific.versions.extend([1, 3])
+    config.version_labels["stable"] = 1
+    config.logging_config.sampling_config.sampling_rate = 0.5
+    ours = messages.ReloadConfigRequest.FromString(theirs.SerializeToString())
+    assert dict(ours.config.model_config_list.config[0].version_labels) == {"stable": 1}
+    again = model_management_pb2.ReloadConfigRequest.FromString(ours.SerializeToString())
+    assert again == theirs
+
+
+def test_every_call_is_one_of_tensorflow_servings():
+    services = {
+        **prediction_service_pb2.DESCRIPTOR.services_by_name,
+        **model_service_pb2.DESCRIPTOR.services_by_name,
+    }
+    for method in (calls.PREDICT, calls.METADATA, calls.STATUS, calls.RELOAD):
+        _, service, name = method.path.split("/")
+        original = services[service.split(".")[-1]].methods_by_name[name]
+        assert original.containing_service.full_name == service
+        for ours, theirs in (
+            (method.request, original.input_type),
+            (method.response, original.output_type),
+        ):
+            assert ours.DESCRIPTOR.name == theirs.name
+
+
+def test_services_proto_has_the_same_calls():
+    text = Path(messages.__file__).with_name("services.proto").read_text()
+    found = {}
+    for service, body in re.findall(r"^service (\w+) {(.*?)^}", text, re.MULTILINE | re.DOTALL):
+        for name, taken, given in re.findall(r"rpc (\w+)\(([\w.]+)\)\s+returns \(([\w.]+)\)", body):
+            found[f"/tensorflow.serving.{service}/{name}"] = (taken, given)
+    assert found == {
+        method.path: (method.request.DESCRIPTOR.full_name, method.response.DESCRIPTOR.full_name)
+        for method in (calls.PREDICT, calls.METADATA, calls.STATUS, calls.RELOAD)
+    }
+
+
+IMPORT_OURS = "from serving.client import ZooClient; from serving.protocol import server_files_pb2"
+# TensorFlow's messages are all that could clash; its own __init__ adds none, and takes seconds.
+IMPORT_THEIRS = """
+import importlib.util, sys, types
+package = types.ModuleType("tensorflow")
+package.__path__ = importlib.util.find_spec("tensorflow").submodule_search_locations
+sys.modules["tensorflow"] = package
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc, predict_pb2
+from tensorflow_serving.config import model_server_config_pb2
+"""
+BOTH = """
+from serving.protocol.tensorflow_serving_pb2 import PredictRequest
+ours = PredictRequest()
+ours.inputs["x"].float_val.append(1.5)
+theirs = predict_pb2.PredictRequest.FromString(ours.SerializeToString())
+assert list(theirs.inputs["x"].float_val) == [1.5]
+assert type(theirs) is not type(ours)
+"""
+
+
+@pytest.mark.parametrize("order", [(IMPORT_OURS, IMPORT_THEIRS), (IMPORT_THEIRS, IMPORT_OURS)])
+def test_ours_and_tensorflows_live_in_one_process_whichever_comes_first(order):
+    code = "\n".join([*order, BOTH])
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
