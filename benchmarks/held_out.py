@@ -40,7 +40,7 @@ def held_out_terms(transform, criterion, style_targets, photos):
 
 
 def objective_of(run, image_size, content):
-    """What a run is trained on, and photos to hold it against.
+    """What a run is trained on, of its first painting, and photos to hold it against.
 
     Args:
         run: the run's directory.
@@ -59,9 +59,9 @@ def objective_of(run, image_size, content):
         settings["loss_network_preprocessing"],
     )
     criterion = PerceptualCriterion(network, settings["content_layers"], settings["style_layers"])
-    painting = images.read(settings["style_image"]).rgb
+    painting = images.read(settings["style_image"][0]).rgb
     style_targets = criterion.style_targets(
-        images.resize_short_side(painting, settings["style_size"])[None]
+        images.resize_short_side(painting, settings["style_size"][0])[None]
     )
     photos = [
         images.Picture(images.resize_short_side(images.read(path).rgb, image_size))
@@ -69,7 +69,7 @@ def objective_of(run, image_size, content):
     ]
     weights = {
         "content": settings["content_weight"],
-        "style": record["calibrated"]["style_weight"],
+        "style": record["calibrated"]["style_weight"][0],
         "tv": settings["tv_weight"],
     }
 

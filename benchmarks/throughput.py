@@ -10,6 +10,7 @@ import dataclasses
 import time
 
 import keras
+import numpy as np
 from absl import flags
 
 from benchmarks.optimization import machine
@@ -18,8 +19,6 @@ from trainers.content import Photos, RandomCrops
 from trainers.sources import open_source
 from trainers.timing import alternating_seconds
 from zoo import program
-from zoo.architectures import NETWORKS
-from zoo.networks import StyleNetwork
 
 PHOTOS = 64
 
@@ -27,10 +26,10 @@ PHOTOS = 64
 def training_step(settings):
     """A function of a batch of photos: one step of training, as `trainers.style` takes it."""
     keras.config.set_dtype_policy(settings.dtype_policy)
-    network = StyleNetwork(**NETWORKS[settings.network], width=settings.width)
-    trainer = style.perceptual_trainer(settings, network, *style.objective(settings), 1.0)
+    network = style.untrained_network(settings)
+    trainer = style.perceptual_trainer(settings, network, *style.objective(settings), [1.0])
     trainer.compile(keras.optimizers.Adam(settings.learning_rate))
-    return trainer.train_on_batch
+    return lambda batch: trainer.train_on_batch((batch, np.zeros(len(batch), np.int32)))
 
 
 def photos_a_second(settings, count=PHOTOS):

@@ -8,15 +8,15 @@ import pytest
 from zoo import runs
 
 SETTINGS = {
-    "style_image": "/home/painter/starry_night.jpg",
+    "style_image": ["/home/painter/starry_night.jpg"],
     "content": "/home/painter/photos",
     "steps": 200,
     "batch_size": 4,
     "image_size": 256,
-    "style_size": 384,
+    "style_size": [384],
     "content_weight": 1.0,
     "style_weight": None,
-    "style_balance": 3.0,
+    "style_balance": [3.0],
     "tv_weight": 10.0,
     "spike_weight": 20.0,
     "content_layers": ["relu2_2"],
@@ -30,19 +30,20 @@ SETTINGS = {
     "network": "quarter",
     "width": 0.1,
     "init_from": "/home/painter/runs/the-scream",
+    "train": "all",
 }
 LOSSES = {"content": 7.4336791, "loss": 15.288048, "style": 2.4518110752, "tv": 0.0210445}
 
 
-def write_run(directory, network, step=200):
+def write_run(directory, network, step=200, **settings):
     """A training run's directory, as the trainer leaves it after `step` steps."""
     checkpoint = runs.checkpoint_path(directory, step)
     checkpoint.mkdir(parents=True)
     network.save(checkpoint / runs.NETWORK)
     record = {
         "kind": "style",
-        "settings": SETTINGS,
-        "calibrated": {"style_weight": 3.25},
+        "settings": {**SETTINGS, **settings},
+        "calibrated": {"style_weight": [3.25]},
         "environment": {"backend": "tensorflow", "keras": "3.15.1"},
     }
     runs.write_record(directory, record)
@@ -78,6 +79,34 @@ def tiny_network():
 def tiny_run(tmp_path_factory, tiny_network):
     """A run's directory with one checkpoint, of `tiny_network` at step 200."""
     return write_run(tmp_path_factory.mktemp("runs") / "tiny", tiny_network)
+
+
+@pytest.fixture(scope="session")
+def painters_network():
+    """Untrained, of few filters: two paintings' styles, unlike each other, and the photo's."""
+    import numpy as np
+
+    from zoo.quiet import import_keras
+
+    import_keras()
+    from zoo.architectures import NETWORKS
+    from zoo.networks import StyleNetwork
+    from zoo.normalization import ConditionalInstanceNormalization
+
+    rng = np.random.default_rng(0)
+    network = StyleNetwork(**NETWORKS["quarter"], width=SETTINGS["width"], styles=3)
+    for layer in network.layers:
+        if isinstance(layer, ConditionalInstanceNormalization):
+            layer.set_weights([rng.normal(1, 0.5, weight.shape) for weight in layer.get_weights()])
+    return network
+
+
+@pytest.fixture(scope="session")
+def painters_run(tmp_path_factory, painters_network):
+    """A run's directory with one checkpoint of `painters_network`."""
+    directory = tmp_path_factory.mktemp("runs") / "painters"
+    paintings = ["/home/painter/starry_night.jpg", "/home/painter/The Wave.png"]
+    return write_run(directory, painters_network, style_image=paintings)
 
 
 @pytest.fixture(scope="session")

@@ -82,17 +82,19 @@ class Report(keras.callbacks.Callback):
         first_step: steps done before this start; rows of steps that were lost are dropped.
         preview_images: float32 [H, W, 3] arrays in [0, 1] to show the network on, each at its size.
         originals: what its outputs should be, to show below them; none if nobody knows.
+        looks: what the network is shown with, {label: its inputs beside the image, a list}.
 
     Raises:
         UserError: the network's outputs are not finite; nothing is saved then.
     """
 
-    def __init__(self, run, first_step, preview_images, originals=()):
+    def __init__(self, run, first_step, preview_images, originals=(), looks=None):
         super().__init__()
         self.run = Path(run)
         self.step = first_step
         self.preview_images = preview_images
         self.originals = originals
+        self.looks = looks or {"": []}
         self.table = LossTable(self.run / "log.csv", first_step)
 
     def on_train_begin(self, logs=None):
@@ -115,23 +117,25 @@ class Report(keras.callbacks.Callback):
         self.summaries.close()
 
     def _preview(self):
-        outputs = [
-            keras.ops.convert_to_numpy(self.model.network(image[None], training=False))[0]
-            for image in self.preview_images
-        ]
-        # The loss that StopOnNaN saw is that of the weights before this step.
-        if not all(np.isfinite(output).all() for output in outputs):
-            raise _not_finite("the network gives NaN", self.step)
-        rows = {
-            "photo": self.preview_images,
-            f"step {self.step}": outputs,
-            "original": self.originals,
+        outputs = {
+            f"step {self.step}{label}": [
+                self._output(image, conditions) for image in self.preview_images
+            ]
+            for label, conditions in self.looks.items()
         }
+        # The loss that StopOnNaN saw is that of the weights before this step.
+        if not all(np.isfinite(output).all() for row in outputs.values() for output in row):
+            raise _not_finite("the network gives NaN", self.step)
+        rows = {"photo": self.preview_images, **outputs, "original": self.originals}
         labels = [label for label, row in rows.items() for _ in row]
         pictures = [picture for row in rows.values() for picture in row]
-        sheet = contact_sheet(pictures, labels, columns=len(outputs))
+        sheet = contact_sheet(pictures, labels, columns=len(self.preview_images))
         images.write(sheet, self.run / "previews" / f"step-{self.step:08d}.png")
         return np.asarray(sheet)
+
+    def _output(self, image, conditions):
+        inputs = [image[None], *conditions] if conditions else image[None]
+        return keras.ops.convert_to_numpy(self.model.network(inputs, training=False))[0]
 
     def _summarise(self, losses, preview):
         import tensorflow as tf

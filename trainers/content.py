@@ -129,14 +129,19 @@ class RandomCrops(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         try:
-            return self._arguments(self.batch(self.first_step + index))
+            step = self.first_step + index
+            return self._arguments(self.batch(step), np.full(self.batch_size, step, np.int32))
         except UserError as error:
             self.error = error  # Keras wraps what is raised here beyond recognition
             raise
 
-    def _arguments(self, batch):
-        """What Keras' `fit` wants: inputs alone, or with targets."""
-        return (batch,)
+    def _arguments(self, batch, steps):
+        """What Keras' `fit` wants: inputs alone, or with targets.
+
+        Among the inputs is the step, a number for each image: what a trainer does in turn goes on
+        where it stopped, whatever the backend.
+        """
+        return ((batch, steps),)
 
     def batch(self, step):
         """The batch of a step, counted from 0."""

@@ -4,7 +4,6 @@ Settings are a dataclass with at least `steps`, `seed` and `dtype_policy`.
 """
 
 import dataclasses
-import warnings
 from pathlib import Path
 
 import keras
@@ -91,8 +90,13 @@ def start_record(kind, settings, output, calibrate):
     return record
 
 
-def load_weights(network, run):
+def load_weights(network, run, convert=None):
     """Start from the network of another run's last checkpoint, what --init_from does.
+
+    Args:
+        network: gets the weights.
+        run: the other run's directory.
+        convert: None, or what makes a network of `network`'s shape from the other.
 
     Raises:
         UserError: there is no checkpoint, or its network has another shape.
@@ -100,9 +104,9 @@ def load_weights(network, run):
     step, checkpoint = runs.latest_checkpoint(run)
     if checkpoint is None:
         raise UserError(f"--init_from: {run} has no checkpoint")
+    origin = keras.saving.load_model(checkpoint / runs.NETWORK, compile=False)
     try:
-        with warnings.catch_warnings(action="ignore"):  # one for each layer, before the error
-            network.load_weights(checkpoint / runs.NETWORK)
+        network.set_weights((convert(origin) if convert else origin).get_weights())
     except ValueError as error:
         raise UserError(f"--init_from: {run} trained a network of another shape") from error
     print(f"starting from the network of {run}, step {step}")

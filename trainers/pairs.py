@@ -32,8 +32,9 @@ class Pairs(RandomCrops):
         self.factor = factor
         self.degrade = degrade
 
-    def _arguments(self, batch):
-        return batch
+    def _arguments(self, batch, steps):
+        small, originals = batch
+        return (small, steps), originals
 
     def batch(self, step):
         """(degraded, originals) of a step, counted from 0."""

@@ -1,11 +1,12 @@
 """Training of an image-transformation network under a perceptual loss, with Keras `fit`."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from trainers.windows import shifted_windows
 from zoo.losses import excess
-from zoo.normalization import InstanceNormalization
+from zoo.normalization import NORMS
 
 # The stem's norms have sharp edges of the photo at ten standard deviations; those stay.
 _FREE_OF_SPIKES = ("residual", "head")
@@ -23,13 +24,19 @@ class PerceptualTrainer(keras.Model):
     pooling and the network's of strides always met alike, pictures had clearer lines every four
     pixels (see `zoo.artefacts.grid_energy`).
 
-    `fit` it on batches of photos alone. Its metrics are the unweighted terms, beside `loss`.
+    Several styles take turns, one a step; the last of a network's is the photo itself, whose
+    `weights` leave content and pixels alone.
+
+    `fit` it on (photos, steps), as `trainers.content.RandomCrops` gives them. Its metrics are the
+    unweighted terms, beside `loss`.
 
     Args:
-        network: maps [N, H, W, 3] images in [0, 1] to images of the same size and range.
+        network: a `zoo.networks.StyleNetwork`.
         criterion: a `zoo.criterion.PerceptualCriterion`.
-        style_targets: what the criterion's `style_targets` gave for the painting.
-        weights: {"content", "style", "tv", "spikes"} to floats.
+        style_targets: for each style what the criterion's `style_targets` gave for its painting;
+            for the photo's, anything of the same shapes.
+        weights: {"content", "style", "tv", "spikes"} and, with several styles, "pixel", each to a
+            list of floats, one for each style.
         batch_shape: (N, H, W, 3) of every batch; TensorFlow fuses more where it knows it.
     """
 
@@ -40,30 +47,45 @@ class PerceptualTrainer(keras.Model):
             network.inputs, {"image": network.outputs[0], "norms": _norms(network)}
         )
         self.criterion = criterion
-        self.style_targets = style_targets
-        self.weights_of_terms = weights
+        self.style_targets = keras.tree.map_structure(lambda *each: np.stack(each), *style_targets)
+        self.weights_of_terms = {
+            term: np.asarray(each, np.float32) for term, each in weights.items()
+        }
+        self.styles = len(style_targets)
         self.batch_shape = batch_shape
         self.trackers = {term: keras.metrics.Mean(name=term) for term in weights}
 
-    def call(self, images, training=False):
-        return self.observed(ops.reshape(images, self.batch_shape), training=training)
+    def call(self, inputs, training=False):
+        photos, steps = inputs
+        photos = ops.reshape(photos, self.batch_shape)
+        if self.network.styles is None:
+            return self.observed(photos, training=training)
+        turns = ops.broadcast_to(steps[:1] % self.styles, self.batch_shape[:1])
+        return self.observed([photos, ops.one_hot(turns, self.styles)], training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        photos, steps = x
         photos, outputs = (
-            shifted_windows(ops.reshape(images, self.batch_shape), self.optimizer.iterations)
-            for images in (x, y_pred["image"])
+            shifted_windows(ops.reshape(images, self.batch_shape), steps[0])
+            for images in (photos, y_pred["image"])
+        )
+        style_targets, weights = (
+            keras.tree.map_structure(lambda each: ops.take(each, steps[0] % self.styles, 0), every)
+            for every in (self.style_targets, self.weights_of_terms)
         )
         content_targets = self.criterion.content_targets(photos)
-        terms = self.criterion(outputs, content_targets, self.style_targets)
+        terms = self.criterion(outputs, content_targets, style_targets)
         terms["spikes"] = sum(excess(features, SPIKE) for features in y_pred["norms"])
+        if "pixel" in weights:
+            terms["pixel"] = ops.mean(ops.square(outputs - photos))
         for name, value in terms.items():
             self.trackers[name].update_state(value)
-        return sum(self.weights_of_terms[name] * value for name, value in terms.items())
+        return sum(weights[name] * value for name, value in terms.items())
 
 
 def _norms(network):
     return [
         layer.output
         for layer in network.layers
-        if isinstance(layer, InstanceNormalization) and layer.name.startswith(_FREE_OF_SPIKES)
+        if isinstance(layer, NORMS) and layer.name.startswith(_FREE_OF_SPIKES)
     ]

@@ -96,8 +96,8 @@ def grid_error(images, originals, factor):
 class RestorationTrainer(keras.Model):
     """Minimises the weighted terms of a criterion of what `network` makes of small images.
 
-    `fit` it on pairs of small and original images. Its metrics are the unweighted terms, beside
-    `loss`.
+    `fit` it on ((small images, steps), originals), as `trainers.pairs.Pairs` gives them. Its
+    metrics are the unweighted terms, beside `loss`.
 
     Args:
         network: maps [N, h, w, 3] images in [0, 1] to larger ones.
@@ -116,15 +116,17 @@ class RestorationTrainer(keras.Model):
         self.large_shape = (small_shape[0], *(factor * side for side in small_shape[1:3]), 3)
         self.trackers = {term: keras.metrics.Mean(name=term) for term in weights}
 
-    def call(self, images, training=False):
-        return self.network(ops.reshape(images, self.small_shape), training=training)
+    def call(self, inputs, training=False):
+        small, _ = inputs
+        return self.network(ops.reshape(small, self.small_shape), training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        small, steps = x
         terms = self.criterion(
             ops.reshape(y_pred, self.large_shape),
             ops.reshape(y, self.large_shape),
-            ops.reshape(x, self.small_shape),
-            self.optimizer.iterations,  # no state to resume but this
+            ops.reshape(small, self.small_shape),
+            steps[0],
         )
         for name, value in terms.items():
             self.trackers[name].update_state(value)

@@ -1,6 +1,10 @@
-"""Train a network on one painting.
+"""Train a network on one painting, or on several at once.
 
     python -m trainers.style --style_image=PAINTING --content=DIR --output=runs/NAME
+    python -m trainers.style --style_image=A.jpg,B.jpg,C.jpg --content=DIR --output=runs/NAME
+
+Several share one trunk and have norm parameters of their own (Dumoulin 2017). They take turns, one
+a step; the photo itself is the last of them, so that a style can be had in any strength.
 
 The same command again goes on from the last checkpoint. BUILD.md tells time and expected result.
 """
@@ -8,9 +12,10 @@ The same command again goes on from the last checkpoint. BUILD.md tells time and
 import dataclasses
 
 import keras
+import numpy as np
 from absl import flags
 
-from trainers import fitting, fitting_flags, loss_network_flags
+from trainers import fitting, fitting_flags, loss_network_flags, number_list_flag
 from trainers.calibration import calibrated_style_weight
 from trainers.callbacks import Report
 from trainers.content import Photos, RandomCrops
@@ -18,27 +23,32 @@ from trainers.perceptual import PerceptualTrainer
 from trainers.sources import open_source
 from zoo import criterion, images, program
 from zoo.architectures import NETWORKS
+from zoo.folding import folded
+from zoo.model_json import style_names
 from zoo.networks import StyleNetwork
+from zoo.normalization import NORMS
 from zoo.vgg import LossNetwork
 
 # Photos are kept a little larger than the crops, so that crops differ from epoch to epoch.
 PHOTO_MARGIN = 1.15
 CALIBRATION_BATCHES = 4
+# Of the pixel term where several paintings leave room for the photo itself.
+PHOTO_WEIGHT = 200.0
 
 
 @dataclasses.dataclass(frozen=True)
 class StyleSettings:
     """Everything that decides what a training gives; see the flags for the meaning."""
 
-    style_image: str
+    style_image: list[str]
     content: str
     steps: int
     batch_size: int
     image_size: int
-    style_size: int
+    style_size: list[int]
     content_weight: float
-    style_weight: float | None
-    style_balance: float
+    style_weight: list[float] | None
+    style_balance: list[float]
     tv_weight: float
     spike_weight: float
     content_layers: list[str]
@@ -52,6 +62,17 @@ class StyleSettings:
     network: str
     width: float
     init_from: str | None
+    train: str
+
+    @property
+    def styles(self):
+        """How many the network has: None for one painting, else one more than there are."""
+        return len(self.style_image) + 1 if len(self.style_image) > 1 else None
+
+    def of_each(self, name):
+        """A setting that is one for all paintings, or one for each: as many as there are."""
+        values = getattr(self, name)
+        return values * len(self.style_image) if len(values) == 1 else values
 
 
 def train(settings, output, checkpoint_interval=200, preview_images=()):
@@ -67,6 +88,7 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
         UserError: an input cannot be used, the directory holds a run with other settings, or
             the loss was not finite.
     """
+    names = style_names(settings.style_image)
     first_step = fitting.begin(settings, output)
     if first_step >= settings.steps:
         return
@@ -89,19 +111,28 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
         "style",
         settings,
         output,
-        lambda: {"style_weight": _style_weight(settings, loss, style_targets, batches)},
+        lambda: {"style_weight": _style_weights(settings, loss, style_targets, batches)},
     )
-    network = StyleNetwork(**NETWORKS[settings.network], width=settings.width)
+    network = untrained_network(settings)
     if settings.init_from and not first_step:
-        fitting.load_weights(network, settings.init_from)
-    weight = record["calibrated"]["style_weight"]
-    trainer = perceptual_trainer(settings, network, loss, style_targets, weight)
-    report = Report(output, first_step, previews)
+        fitting.load_weights(
+            network, settings.init_from, _mean_style if not settings.styles else None
+        )
+    if settings.train == "norms":
+        for layer in network.layers:
+            layer.trainable = isinstance(layer, NORMS)
+    weights = record["calibrated"]["style_weight"]
+    trainer = perceptual_trainer(settings, network, loss, style_targets, weights)
+    looks = {"": []}
+    if settings.styles:
+        rows = np.eye(settings.styles, dtype=np.float32)
+        looks = {f", {name}": [row[None]] for name, row in zip(names, rows, strict=True)}
+    report = Report(output, first_step, previews, looks=looks)
     fitting.fit(trainer, batches, report, settings.learning_rate, checkpoint_interval)
 
 
 def objective(settings):
-    """The `zoo.criterion.PerceptualCriterion` of settings, and its targets for the painting."""
+    """The `zoo.criterion.PerceptualCriterion` of settings, and its targets for each painting."""
     loss = criterion.PerceptualCriterion(
         LossNetwork(
             settings.loss_network,
@@ -111,36 +142,55 @@ def objective(settings):
         settings.content_layers,
         settings.style_layers,
     )
-    painting = images.resize_short_side(images.read(settings.style_image).rgb, settings.style_size)
-    style_targets = loss.style_targets(painting[None])
-    return loss, style_targets
+    sizes = settings.of_each("style_size")
+    paintings = [
+        images.resize_short_side(images.read(path).rgb, size)
+        for path, size in zip(settings.style_image, sizes, strict=True)
+    ]
+    return loss, [loss.style_targets(painting[None]) for painting in paintings]
 
 
-def perceptual_trainer(settings, network, loss, style_targets, style_weight):
-    """The `PerceptualTrainer` of settings and what `objective` gave for them."""
-    return PerceptualTrainer(
-        network,
-        loss,
-        style_targets,
-        {
-            "content": settings.content_weight,
-            "style": style_weight,
-            "tv": settings.tv_weight,
-            "spikes": settings.spike_weight,
-        },
-        (settings.batch_size, settings.image_size, settings.image_size, 3),
-    )
+def untrained_network(settings):
+    """The `StyleNetwork` that settings ask for."""
+    return StyleNetwork(**NETWORKS[settings.network], width=settings.width, styles=settings.styles)
 
 
-def _style_weight(settings, loss, style_targets, batches):
+def perceptual_trainer(settings, network, loss, style_targets, style_weights):
+    """The `PerceptualTrainer` of settings and, for each painting, targets and style weight."""
+    count = len(style_targets)
+    weights = {
+        "content": [settings.content_weight] * count,
+        "style": list(style_weights),
+        "tv": [settings.tv_weight] * count,
+        "spikes": [settings.spike_weight] * count,
+    }
+    if settings.styles:
+        photo = {"content": settings.content_weight, "spikes": settings.spike_weight}
+        weights = {term: [*each, photo.get(term, 0.0)] for term, each in weights.items()}
+        weights["pixel"] = [0.0] * count + [PHOTO_WEIGHT]
+        style_targets = [*style_targets, style_targets[0]]
+    shape = (settings.batch_size, settings.image_size, settings.image_size, 3)
+    return PerceptualTrainer(network, loss, style_targets, weights, shape)
+
+
+def _mean_style(network):
+    """Of several paintings; a network of one is what it is."""
+    if network.styles is None:
+        return network
+    paintings = network.styles - 1
+    return folded(network, [1 / paintings] * paintings + [0.0])
+
+
+def _style_weights(settings, loss, style_targets, batches):
     if settings.style_weight is not None:
-        return settings.style_weight
+        return settings.of_each("style_weight")
     photos = keras.ops.concatenate([batches.batch(step) for step in range(CALIBRATION_BATCHES)])
-    weight = calibrated_style_weight(
-        loss, style_targets, photos, settings.content_weight, settings.style_balance
-    )
-    print(f"style weight calibrated to {weight:.4g}")
-    return weight
+    weights = [
+        calibrated_style_weight(loss, targets, photos, settings.content_weight, balance)
+        for targets, balance in zip(style_targets, settings.of_each("style_balance"), strict=True)
+    ]
+    print("style weight calibrated to " + ", ".join(f"{weight:.4g}" for weight in weights))
+    return weights
 
 
 # --- Flags ---
@@ -148,7 +198,12 @@ def _style_weight(settings, loss, style_targets, batches):
 
 def define_flags():
     """The program's flags; their names are the fields of `StyleSettings`."""
-    flags.DEFINE_string("style_image", None, "The painting: an image file.", required=True)
+    flags.DEFINE_list(
+        "style_image",
+        None,
+        "The painting: an image file; or several for one network that knows them all.",
+        required=True,
+    )
     fitting_flags.define(steps=8000, learning_rate=1e-3)
     flags.DEFINE_integer(
         "batch_size",
@@ -157,22 +212,32 @@ def define_flags():
         lower_bound=1,
     )
     flags.DEFINE_integer("image_size", 256, "Side of the training crops in pixels.", lower_bound=32)
-    flags.DEFINE_integer(
-        "style_size", 512, "Short side of the painting in pixels; larger strokes if larger.", 32
+    number_list_flag.define(
+        "style_size",
+        [512],
+        int,
+        "Short side of the painting in pixels; larger strokes if larger. One, or one for each.",
+        lower_bound=32,
+        one_for_each="style_image",
     )
     flags.DEFINE_float("content_weight", 1.0, "Weight of the content term.", lower_bound=0)
-    flags.DEFINE_float(
+    number_list_flag.define(
         "style_weight",
         None,
-        "Weight of the style term; calibrated to the painting from the first batches if not given.",
+        float,
+        "Weight of the style term; calibrated to the painting from the first batches if not given. "
+        "One, or one for each painting.",
         lower_bound=0,
+        one_for_each="style_image",
     )
-    flags.DEFINE_float(
+    number_list_flag.define(
         "style_balance",
-        4.0,
+        [4.0],
+        float,
         "What the calibration aims at: weighted style term of a plain photo over weighted content "
-        "term of an unrelated one; more style if larger.",
+        "term of an unrelated one; more style if larger. One, or one for each painting.",
         lower_bound=0,
+        one_for_each="style_image",
     )
     flags.DEFINE_float("tv_weight", 40.0, "Weight of the total variation term.", lower_bound=0)
     flags.DEFINE_float(
@@ -195,8 +260,15 @@ def define_flags():
     flags.DEFINE_string(
         "init_from",
         None,
-        "Directory of another painting's run, of the same network: start from its weights, which "
-        "saves most of the way.",
+        "Directory of another run, of the same network: start from its weights, which saves most "
+        "of the way. For one painting, a run on several gives the mean of their norms.",
+    )
+    flags.DEFINE_enum(
+        "train",
+        "all",
+        ["all", "norms"],
+        "What is trained: norms leaves the convolutions of --init_from as they are, as fits a run "
+        "on many paintings, and takes far fewer steps.",
     )
 
 

@@ -88,10 +88,10 @@ def card(description, faults):
 def _row(stage):
     images_seen = stage["steps"] * stage["settings"]["batch_size"]
     losses = ", ".join(f"{name} {loss}" for name, loss in stage["final_losses"].items())
-    weight = stage["calibrated"]["style_weight"]
+    weights = ", ".join(f"{weight:.4g}" for weight in stage["calibrated"]["style_weight"])
     minutes = stage["seconds"] / 60
     return (
-        f"| {stage['run']} | {stage['steps']} | {images_seen} | {minutes:.0f} | {weight:.4g} "
+        f"| {stage['run']} | {stage['steps']} | {images_seen} | {minutes:.0f} | {weights} "
         f"| {losses} |"
     )
 
@@ -100,8 +100,12 @@ def _command(stage):
     lines = [f"python -m trainers.style --output=runs/{stage['run']}"]
     for name, value in stage["settings"].items():
         if value is not None:
-            lines.append(f"    --{name}={','.join(value) if isinstance(value, list) else value}")
+            lines.append(f"    --{name}={_flag(value)}")
     return " \\\n".join(lines)
+
+
+def _flag(value):
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def write_card(model, faults):

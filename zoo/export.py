@@ -18,10 +18,20 @@ from zoo import model_json, program, runs
 from zoo.errors import UserError
 from zoo.quiet import import_tensorflow
 
+MAX_PIXELS = 4096 * 4096
 WARMUP_SIDE = 128  # pixels: enough to build every kernel, small on disk
 
 
-def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=None, about=None):
+def export(
+    run,
+    name,
+    version,
+    saved_models,
+    dtype_policy="float32",
+    max_pixels=None,
+    about=None,
+    style=None,
+):
     """Write SAVED_MODELS/NAME/VERSION from a run's newest checkpoint.
 
     Args:
@@ -32,6 +42,8 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
         dtype_policy: arithmetic of the exported network, "float32" or "mixed_bfloat16".
         max_pixels: largest image that the model accepts or gives; see `zoo.signatures`.
         about: dict that goes into model.json as it is: painting, artist, year, source, licence.
+        style: name of the one style to take out of a run on several; see
+            `zoo.model_json.style_names`.
 
     Returns:
         The path of the new version.
@@ -44,19 +56,28 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     final = Path(saved_models) / name / str(version)
     if final.exists():
         raise UserError(f"{final} exists, and a version never changes: give another --version")
-    runs.read_record(run)  # says so if it is no run
+    paintings = runs.read_record(run)["settings"].get("style_image", [])
+    styles = model_json.style_names(paintings)[:-1] if len(paintings) > 1 else []
+    if style is not None and style not in styles:
+        raise UserError(
+            f"--style: {run} has no style {style!r}; it has {', '.join(styles) or 'one'}"
+        )
     _, checkpoint = runs.latest_checkpoint(run)
     if checkpoint is None:
         raise UserError(f"{run} has no checkpoint yet")
-    description = model_json.describe(run, name, version, dtype_policy, about or {})
+    max_pixels = max_pixels or MAX_PIXELS
+    description = model_json.describe(
+        run, name, version, dtype_policy, max_pixels, about or {}, style
+    )
 
     # TensorFlow Serving sees only directories whose name is a number.
     partial = final.with_name(f"partial-{version}-{os.getpid()}")
     try:
-        factor = description["factor"]
-        description["receptive_field"] = _write(
-            partial, name, checkpoint / runs.NETWORK, dtype_policy, max_pixels, factor
-        )
+        network = _network(checkpoint / runs.NETWORK, dtype_policy)
+        if style is not None:
+            network = _single(network, styles.index(style), dtype_policy)
+        description["receptive_field"] = _receptive_field(network, description["factor"])
+        _write(partial, network, description)
         (partial / model_json.FILE).write_text(json.dumps(description, indent=2) + "\n")
         os.rename(partial, final)
     finally:
@@ -66,37 +87,68 @@ def export(run, name, version, saved_models, dtype_policy="float32", max_pixels=
     return final
 
 
-def _write(directory, name, network_file, dtype_policy, max_pixels, factor):
-    """Write the SavedModel; returns the network's receptive field, None if it knows no bounds."""
+@contextlib.contextmanager
+def _policy(dtype_policy):
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype_policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _network(file, dtype_policy):
     import keras
 
     # They register what the file is made of.
     import zoo.networks
     import zoo.superres  # noqa: F401
+
+    with _policy(dtype_policy):
+        return keras.saving.load_model(file, compile=False)
+
+
+def _single(network, style, dtype_policy):
+    import keras
+
+    from zoo.folding import folded
+
+    with _policy(dtype_policy):
+        return folded(network, keras.utils.to_categorical(style, network.styles))
+
+
+def _receptive_field(network, factor):
+    """What a client that cuts tiles needs to know; None for norms, which look everywhere."""
+    from zoo.receptive_field import receptive_field
+
+    return receptive_field(network) if factor > 1 else None
+
+
+def _write(directory, network, description):
+    import keras
+
     from zoo import saved_network
     from zoo.quality import check_saved_model
-    from zoo.receptive_field import receptive_field
     from zoo.sample_photo import sample_photo
-    from zoo.signatures import MAX_PIXELS, signatures
+    from zoo.signatures import signatures
     from zoo.warmup import write_warmup
 
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy)
-    try:
-        network = keras.saving.load_model(network_file, compile=False)
-    finally:
-        keras.config.set_dtype_policy(before)
+    factor, max_pixels = description["factor"], description["max_pixels"]
+    endpoints = signatures(network, max_pixels, factor, model_json.served(description))
     archive = keras.export.ExportArchive()
-    for endpoint, function in signatures(network, max_pixels or MAX_PIXELS, factor).items():
+    for endpoint, function in endpoints.items():
         archive.add_endpoint(endpoint, function)
     archive.write_out(str(directory), verbose=False)
     saved_network.write_description(network, directory)
     photo = sample_photo()
     # As much work, and memory, whatever the factor.
     photo = photo[: photo.shape[0] // factor, : photo.shape[1] // factor]
-    check_saved_model(directory, photo, factor)
-    write_warmup(directory, name, photo[:WARMUP_SIDE, :WARMUP_SIDE])
-    return receptive_field(network) if factor > 1 else None  # norms look everywhere
+    styles = description["styles"] or []
+    check_saved_model(directory, photo, factor, len(styles))
+    small = photo[:WARMUP_SIDE, :WARMUP_SIDE]
+    write_warmup(directory, description["name"], small, len(styles))
 
 
 # --- Flags ---
@@ -117,9 +169,12 @@ def define_flags():
     )
     flags.DEFINE_integer(
         "max_pixels",
-        4096 * 4096,
+        MAX_PIXELS,
         "The exported model refuses larger images with INVALID_ARGUMENT, and what would make them.",
         lower_bound=1,
+    )
+    flags.DEFINE_string(
+        "style", None, "Of a run on several paintings, the one to export; all if not given."
     )
     flags.DEFINE_string("painting", None, "Title of the painting, for model.json.")
     flags.DEFINE_string("artist", None, "Its artist.")
@@ -143,6 +198,7 @@ def main(argv):
         values["dtype_policy"],
         values["max_pixels"],
         {key: values[key] for key in about if values[key]},
+        values["style"],
     )
     print(f"exported {path}")
 

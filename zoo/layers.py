@@ -126,6 +126,29 @@ class PixelShuffle(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="zoo")
+class WeightedLogits(keras.layers.Layer):
+    """Add to `x` what the sigmoid makes `images` of, times a weight for each image.
+
+    Call with (x [N, H, W, C], images [N, H, W, C] in [0, 1], weights [N]); returns float32, shaped
+    as `x`. Images are kept `MARGIN` away from 0 and 1, where logits are infinite.
+    """
+
+    MARGIN = 1 / 255
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, x, images, weights):
+        images = ops.clip(ops.cast(images, "float32"), self.MARGIN, 1 - self.MARGIN)
+        logits = ops.log(images / (1 - images))
+        weights = ops.reshape(ops.cast(weights, "float32"), (-1, 1, 1, 1))
+        return ops.cast(x, "float32") + weights * logits
+
+    def compute_output_spec(self, x, images, weights):
+        return keras.KerasTensor(x.shape, "float32")
+
+
+@keras.saving.register_keras_serializable(package="zoo")
 class UnitRange(keras.layers.Layer):
     """Clip to [0, 1]; not while training, when what lies outside has to learn its way back."""
 

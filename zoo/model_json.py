@@ -1,15 +1,38 @@
 """What a SavedModel tells of itself: assets.extra/model.json."""
 
 import csv
+import json
+import re
 import subprocess
 from pathlib import Path
 
 from zoo import runs
+from zoo.errors import UserError
 
 FILE = "assets.extra/model.json"
 
 
-def describe(run, name, version, dtype_policy, about):
+PHOTO = "photo"  # the last style of a network of several: the photo itself
+_SERVED = ("name", "version", "kind", "factor", "styles", "max_pixels", "receptive_field")
+
+
+def style_names(paintings):
+    """Names of the styles of a run on several paintings, in the order of their style weights.
+
+    Args:
+        paintings: paths of their files.
+
+    Raises:
+        UserError: two have the same name, or one that of the photo.
+    """
+    names = [re.sub(r"[^a-z0-9]+", "-", Path(path).stem.lower()).strip("-") for path in paintings]
+    names.append(PHOTO)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"--style_image: two styles would be called {twice[0]!r}; rename a file")
+    return names
+
+
+def describe(run, name, version, dtype_policy, max_pixels, about, style=None):
     """The contents of model.json for a model exported from a run's newest checkpoint.
 
     Args:
@@ -17,22 +40,34 @@ def describe(run, name, version, dtype_policy, about):
         name: the model's.
         version: its number.
         dtype_policy: arithmetic of the exported network.
+        max_pixels: that it takes or gives in a call.
         about: dict that goes in as it is: painting, artist, year, source, ...
+        style: the one of several that the model is of; None for all.
 
     Returns:
         A dict; "training" lists the stages, each with its settings, the one that began it first.
     """
     record = runs.read_record(run)
+    paintings = record["settings"].get("style_image", [])
+    several = len(paintings) > 1 and style is None
     return {
         "name": name,
         "version": version,
         "kind": record["kind"],
         "factor": record["settings"].get("factor", 1),
+        "styles": style_names(paintings) if several else None,
+        "max_pixels": max_pixels,
+        **({"style": style} if style else {}),
         **about,
         "training": training_stages(run),
         "export_dtype_policy": dtype_policy,
         "git_commit": _git_commit(),
     }
+
+
+def served(description):
+    """What a served model tells of itself, see `zoo.signatures`: JSON text."""
+    return json.dumps({key: description[key] for key in _SERVED})
 
 
 def training_stages(run):
@@ -45,10 +80,9 @@ def training_stages(run):
 
 def _stage(run, record):
     settings = dict(record["settings"])
-    for path in ("style_image", "content", "loss_network_weights", "init_from"):
-        value = settings.get(path)
-        if value and not value.startswith("tfds:"):  # a directory of this machine tells nobody
-            settings[path] = Path(value).name
+    for key in ("style_image", "content", "loss_network_weights", "init_from"):
+        if value := settings.get(key):
+            settings[key] = [*map(_name, value)] if isinstance(value, list) else _name(value)
     with (Path(run) / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
     return {
@@ -60,6 +94,11 @@ def _stage(run, record):
         "calibrated": record["calibrated"],
         "environment": record["environment"],
     }
+
+
+def _name(path):
+    """A file's name, for a directory of this machine tells nobody anything."""
+    return path if path.startswith("tfds:") else Path(path).name
 
 
 def _git_commit():

@@ -1,5 +1,7 @@
 """Image-transformation networks: an RGB image in, an RGB image of exactly the same size out."""
 
+import functools
+
 import keras
 from keras import layers
 
@@ -9,8 +11,9 @@ from zoo.layers import (
     NearestUpsampling2D,
     PixelShuffle,
     ReflectionPadding2D,
+    WeightedLogits,
 )
-from zoo.normalization import InstanceNormalization
+from zoo.normalization import ConditionalInstanceNormalization, InstanceNormalization
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -19,6 +22,10 @@ class StyleNetwork(keras.Model):
 
     Input and output: float32 [N, H, W, 3] in [0, 1], any H and W from 1 up. The image is
     reflected once at the input, and what is left of that border is cropped at the end.
+
+    With `styles`, one trunk knows many (Dumoulin 2017): a second input `style_weights`, float32
+    [N, styles], says how much of each, and every norm has parameters for each. The last of them is
+    the photo itself: its weight is also that of the input in the sum before the output's range.
 
     Args:
         stem: convolutions down to the trunk's resolution, each (filters, kernel, stride).
@@ -35,6 +42,7 @@ class StyleNetwork(keras.Model):
         skips: whether what a stem's convolution gives is added to what the head's at the same
             resolution and of the same width gives. The trunk must not be "valid" then.
         width: factor on every hidden layer's filters.
+        styles: None for one style, or how many, the photo included.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class StyleNetwork(keras.Model):
         trunk_norms="all",
         skips=False,
         width=1.0,
+        styles=None,
         **kwargs,
     ):
         stride = 1
@@ -65,18 +74,27 @@ class StyleNetwork(keras.Model):
         def filters(count):
             return max(1, round(width * count))
 
-        # --- Encoder ---
+        # --- Inputs ---
         inputs = keras.Input((None, None, 3), name="image")
+        if styles is None:
+            model_inputs, norm = inputs, _norm
+        else:
+            style_weights = keras.Input((styles,), name="style_weights")
+            model_inputs = [inputs, style_weights]
+            norm = functools.partial(_conditional_norm, style_weights=style_weights, styles=styles)
+
+        # --- Encoder ---
         x = ReflectionPadding2D(padding, multiple=stride, name="pad")(inputs)
         encoded, reduction = {}, 1
         for i, (count, kernel, s) in enumerate(stem):
-            x = _convolution(x, filters(count), kernel, f"stem{i + 1}", layer_padding, s)
+            x = _convolution(x, norm, filters(count), kernel, f"stem{i + 1}", layer_padding, s)
             reduction *= s
             encoded[reduction, filters(count)] = x
         # --- Residual trunk (He 2016 without the ReLU after the addition) ---
         for i in range(residual_blocks):
             shortcut = x
-            x = BLOCKS[block](x, f"residual{i + 1}", trunk_padding, trunk_norms == "all")
+            last_norm = norm if trunk_norms == "all" else None
+            x = BLOCKS[block](x, norm, last_norm, f"residual{i + 1}", trunk_padding)
             if trunk_padding == "valid":
                 shortcut = layers.Cropping2D(2, name=f"residual{i + 1}_crop")(shortcut)
             x = layers.Add(name=f"residual{i + 1}_add")([shortcut, x])
@@ -84,7 +102,7 @@ class StyleNetwork(keras.Model):
         for i, (count, kernel, scale) in enumerate(head):
             if scale > 1:
                 x = NearestUpsampling2D(scale, name=f"upsample{i + 1}")(x)
-            x = _convolution(x, filters(count), kernel, f"head{i + 1}", layer_padding)
+            x = _convolution(x, norm, filters(count), kernel, f"head{i + 1}", layer_padding)
             reduction //= scale
             if skips and (reduction, filters(count)) in encoded:
                 x = layers.Add(name=f"skip{i + 1}")([x, encoded[reduction, filters(count)]])
@@ -98,10 +116,13 @@ class StyleNetwork(keras.Model):
         if output_scale > 1:
             x = PixelShuffle(output_scale, name="shuffle")(x)
         x = CropLike(padding - eaten, name="crop")(x, inputs)
+        if styles is not None:
+            x = WeightedLogits(name="photo")(x, inputs, style_weights[:, -1])
         # The paper's scaled tanh, (tanh(x / 2) + 1) / 2, is the sigmoid.
         outputs = layers.Activation("sigmoid", dtype="float32", name="range")(x)
 
-        super().__init__(inputs, outputs, **kwargs)
+        super().__init__(model_inputs, outputs, **kwargs)
+        self.styles = styles
         self.config = {
             "stem": stem,
             "block": block,
@@ -115,6 +136,7 @@ class StyleNetwork(keras.Model):
             "trunk_norms": trunk_norms,
             "skips": skips,
             "width": width,
+            "styles": styles,
         }
 
     def get_config(self):
@@ -129,7 +151,11 @@ def _norm(x, name):
     return InstanceNormalization(name=f"{name}_norm")(x)
 
 
-def _convolution(x, filters, kernel, name, padding="same", strides=1, norm=True, relu=True):
+def _conditional_norm(x, name, style_weights, styles):
+    return ConditionalInstanceNormalization(styles, name=f"{name}_norm")(x, style_weights)
+
+
+def _convolution(x, norm, filters, kernel, name, padding="same", strides=1, relu=True):
     if padding == "reflect":
         x = ReflectionPadding2D(kernel // 2, name=f"{name}_pad")(x)
         padding = "valid"
@@ -138,10 +164,10 @@ def _convolution(x, filters, kernel, name, padding="same", strides=1, norm=True,
         kernel,
         strides,
         padding,
-        use_bias=not norm,  # a norm would take any bias away
+        use_bias=norm is None,  # a norm would take any bias away
         name=f"{name}_convolution",
     )(x)
-    x = _norm(x, name) if norm else x
+    x = norm(x, name) if norm else x
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
@@ -152,27 +178,27 @@ def _depthwise(x, name, padding):
     return layers.DepthwiseConv2D(3, padding=padding, use_bias=False, name=f"{name}_depthwise")(x)
 
 
-def _dense_block(x, name, padding, norm):
+def _dense_block(x, norm, last_norm, name, padding):
     """Two 3x3 convolutions (He 2016)."""
     filters = x.shape[-1]
-    x = _convolution(x, filters, 3, f"{name}a", padding)
-    return _convolution(x, filters, 3, f"{name}b", padding, norm=norm, relu=False)
+    x = _convolution(x, norm, filters, 3, f"{name}a", padding)
+    return _convolution(x, last_norm, filters, 3, f"{name}b", padding, relu=False)
 
 
-def _separable_block(x, name, padding, norm):
+def _separable_block(x, norm, last_norm, name, padding):
     """The same of depthwise-separable convolutions (Howard 2017)."""
     filters = x.shape[-1]
-    x = _convolution(_depthwise(x, f"{name}a", padding), filters, 1, f"{name}a")
+    x = _convolution(_depthwise(x, f"{name}a", padding), norm, filters, 1, f"{name}a")
     x = _depthwise(x, f"{name}b", padding)
-    return _convolution(x, filters, 1, f"{name}b", norm=norm, relu=False)
+    return _convolution(x, last_norm, filters, 1, f"{name}b", relu=False)
 
 
-def _inverted_block(x, name, padding, norm, expansion=2):
+def _inverted_block(x, norm, last_norm, name, padding, expansion=2):
     """Two 3x3 depthwise convolutions of twice the channels between 1x1 ones (Sandler 2018)."""
     filters = x.shape[-1]
-    x = _convolution(x, expansion * filters, 1, f"{name}a")
+    x = _convolution(x, norm, expansion * filters, 1, f"{name}a")
     x = _depthwise(_depthwise(x, f"{name}b", padding), f"{name}c", padding)
-    return _convolution(x, filters, 1, f"{name}c", norm=norm, relu=False)
+    return _convolution(x, last_norm, filters, 1, f"{name}c", relu=False)
 
 
 BLOCKS = {

@@ -13,7 +13,7 @@ _SHARED = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def shared_statistics():
-    """Within, each `InstanceNormalization` keeps the statistics of its first call for later ones.
+    """Within, each layer of `NORMS` keeps the statistics of its first call for later ones.
 
     So a network that is called on a thumbnail first normalises whatever it is called on next, a
     tile of the image at full size, as it did the thumbnail: thumbnail instance normalisation (Chen
@@ -50,18 +50,60 @@ class InstanceNormalization(keras.layers.Layer):
         )
 
     def call(self, images):
-        shared = _SHARED.get()
-        if shared is not None:
-            if self.name not in shared:
-                shared[self.name] = _statistics(images)
-            statistics = shared[self.name]
-            return _normalized(images, *statistics, self.gamma, self.beta, self.epsilon)
-        if keras.backend.backend() == "tensorflow":
-            return _fused(images, self.gamma, self.beta, self.epsilon)
-        return _written_out(images, self.gamma, self.beta, self.epsilon)
+        return _normalized_by(self, images, self.gamma, self.beta)
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class ConditionalInstanceNormalization(keras.layers.Layer):
+    """`InstanceNormalization` with a `gamma` and a `beta` for each style (Dumoulin 2017).
+
+    Call with (images [N, H, W, C], style_weights [N, S]): each image gets the weighted sums of the
+    styles' parameters.
+
+    Args:
+        styles: their number, S.
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, styles, epsilon=1e-5, **kwargs):
+        # Style weights stay float32, and images come in the compute dtype already.
+        super().__init__(autocast=False, **kwargs)
+        self.styles = styles
+        self.epsilon = epsilon
+
+    def build(self, images_shape, style_weights_shape):
+        shape = (self.styles, images_shape[-1])
+        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma", autocast=False)
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta", autocast=False)
+
+    def call(self, images, style_weights):
+        style_weights = ops.cast(style_weights, "float32")
+        gamma = ops.matmul(style_weights, self.gamma)
+        beta = ops.matmul(style_weights, self.beta)
+        return _normalized_by(self, images, gamma, beta)
+
+    def compute_output_shape(self, images_shape, style_weights_shape):
+        return images_shape
+
+    def get_config(self):
+        return {**super().get_config(), "styles": self.styles, "epsilon": self.epsilon}
+
+
+NORMS = (InstanceNormalization, ConditionalInstanceNormalization)
+
+
+def _normalized_by(layer, images, gamma, beta):
+    """Images [N, H, W, C] by a layer's gamma and beta, [C] or [N, C]."""
+    shared = _SHARED.get()
+    if shared is not None:
+        if layer.name not in shared:
+            shared[layer.name] = _statistics(images)
+        return _normalized(images, *shared[layer.name], gamma, beta, layer.epsilon)
+    form = _fused if keras.backend.backend() == "tensorflow" else _written_out
+    return form(images, gamma, beta, layer.epsilon)
 
 
 def _written_out(images, gamma, beta, epsilon):
@@ -74,6 +116,7 @@ def _statistics(images):
 
 
 def _normalized(images, mean, variance, gamma, beta, epsilon):
+    gamma, beta = (ops.reshape(each, (-1, 1, 1, images.shape[-1])) for each in (gamma, beta))
     scale = gamma * ops.rsqrt(variance + epsilon)
     pixels = ops.cast(images, "float32")
     return ops.cast(pixels * scale + (beta - mean * scale), images.dtype)
@@ -82,17 +125,23 @@ def _normalized(images, mean, variance, gamma, beta, epsilon):
 def _fused(images, gamma, beta, epsilon):
     import tensorflow as tf
 
-    gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
-
-    def normalize(image):
+    def normalize(image, gamma, beta):
         # The V3 kernel takes bfloat16 images beside float32 scale and offset.
         return tf.raw_ops.FusedBatchNormV3(
             x=image, scale=gamma, offset=beta, mean=(), variance=(), epsilon=epsilon
         ).y
 
-    if images.shape[0] == 1:
-        return normalize(images)
-    if images.shape[0] is not None:
-        return tf.concat([normalize(image) for image in tf.split(images, images.shape[0])], axis=0)
-    normalized = tf.map_fn(lambda image: normalize(image[None])[0], images)
+    count = images.shape[0]
+    if count == 1:
+        return normalize(images, tf.reshape(gamma, [-1]), tf.reshape(beta, [-1]))
+    rows = [tf.shape(images)[0] if count is None else count, images.shape[-1]]
+    gammas, betas = (tf.broadcast_to(each, rows) for each in (gamma, beta))
+    if count is not None:
+        each = zip(tf.split(images, count), tf.unstack(gammas), tf.unstack(betas), strict=True)
+        return tf.concat([normalize(*one) for one in each], axis=0)
+    normalized = tf.map_fn(
+        lambda one: normalize(one[0][None], *one[1:])[0],
+        (images, gammas, betas),
+        fn_output_signature=images.dtype,
+    )
     return tf.ensure_shape(normalized, images.shape)

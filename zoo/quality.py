@@ -13,29 +13,34 @@ from zoo.errors import UserError
 LEAST_CONTRAST = 0.02
 
 
-def check_saved_model(path, photo, factor=1):
-    """Call both signatures on a photo, and refuse what is no picture.
+def check_saved_model(path, photo, factor=1, styles=0):
+    """Call the signatures that give pictures on a photo, and refuse what is none.
 
     Args:
         path: directory of the SavedModel.
         photo: float32 [H, W, 3] in [0, 1].
         factor: of super-resolution.
+        styles: how many style weights the model takes; each style is tried.
 
     Raises:
         UserError: an output is constant, not finite, outside [0, 1], or of a wrong size; or the
             signatures disagree.
     """
     served = tf.saved_model.load(str(path)).signatures
-    picture = served["serving_default"](image=tf.constant(photo[None]))["image"].numpy()[0]
-    check_picture(picture)
-    height, width, _ = photo.shape
-    if picture.shape != (factor * height, factor * width, 3):
-        raise UserError(f"the model makes {picture.shape} of an image of {photo.shape}")
+    for style in np.eye(styles, dtype=np.float32) if styles else [None]:
+        chosen = {} if style is None else {"style_weights": tf.constant(style[None])}
+        image = tf.constant(photo[None])
+        picture = served["serving_default"](image=image, **chosen)["image"].numpy()[0]
+        check_picture(picture)
+        height, width, _ = photo.shape
+        if picture.shape != (factor * height, factor * width, 3):
+            raise UserError(f"the model makes {picture.shape} of an image of {photo.shape}")
 
-    file = served["encoded"](image_bytes=tf.constant([images.encode(photo)]))["image_bytes"]
-    decoded = np.asarray(Image.open(io.BytesIO(file.numpy()[0]))) / 255
-    if np.abs(decoded - picture).max() > 0.02:  # 8 bits in, 8 bits out
-        raise UserError("the signatures serving_default and encoded give different pictures")
+        file = tf.constant([images.encode(photo)])
+        file = served["encoded"](image_bytes=file, **chosen)["image_bytes"].numpy()[0]
+        decoded = np.asarray(Image.open(io.BytesIO(file))) / 255
+        if np.abs(decoded - picture).max() > 0.02:  # 8 bits in, 8 bits out
+            raise UserError("the signatures serving_default and encoded give different pictures")
 
 
 def check_picture(picture):

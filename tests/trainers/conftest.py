@@ -61,15 +61,15 @@ def crops():
 def settings(photo_directory, painting, vgg_weights):
     """A training of a few seconds; of its steps the last interval of two is half."""
     return style.StyleSettings(
-        style_image=str(painting),
+        style_image=[str(painting)],
         content=str(photo_directory),
         steps=STEPS,
         batch_size=2,
         image_size=32,
-        style_size=32,
+        style_size=[32],
         content_weight=1.0,
         style_weight=None,
-        style_balance=3.0,
+        style_balance=[3.0],
         tv_weight=10.0,
         spike_weight=20.0,
         content_layers=["relu2_2"],
@@ -83,6 +83,7 @@ def settings(photo_directory, painting, vgg_weights):
         network="quarter",
         width=0.1,
         init_from=None,
+        train="all",
     )
 
 
@@ -100,7 +101,7 @@ def command_line(settings):
 
     def flags(**replaced):
         values = dataclasses.asdict(dataclasses.replace(settings, **replaced))
-        texts = {k: ",".join(v) if isinstance(v, list) else v for k, v in values.items()}
+        texts = {k: ",".join(map(str, v)) if isinstance(v, list) else v for k, v in values.items()}
         return [f"--{name}={text}" for name, text in texts.items() if text is not None]
 
     return flags

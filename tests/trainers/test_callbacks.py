@@ -87,7 +87,7 @@ def test_a_network_that_gives_nan_is_not_saved(tmp_path):
 def test_each_interval_has_a_row_of_its_mean_losses(finished_run):
     table = rows(finished_run / "log.csv")
     assert [row["step"] for row in table] == ["2", "4", "5"]
-    weight = runs.read_record(finished_run)["calibrated"]["style_weight"]
+    (weight,) = runs.read_record(finished_run)["calibrated"]["style_weight"]
     for row in table:
         terms = ("content", "style", "tv", "spikes")
         content, style, tv, spikes = (float(row[term]) for term in terms)

@@ -129,7 +129,7 @@ def photos(photo_directory):
 
 def test_a_batch_is_square_crops_in_the_unit_range(photos):
     batches = RandomCrops(photos, batch_size=3, size=32, steps=7, seed=0)
-    (batch,) = batches[0]
+    ((batch, _),) = batches[0]
     assert len(batches) == 7
     assert batch.shape == (3, 32, 32, 3)
     assert batch.dtype == np.float32
@@ -151,7 +151,9 @@ def test_a_start_in_the_middle_sees_the_same_batches(photos):
     rest = RandomCrops(photos, 3, 32, 20, seed=0, first_step=13)
     assert len(rest) == 7
     for i in range(len(rest)):
-        np.testing.assert_array_equal(whole[13 + i][0], rest[i][0])
+        for ours, theirs in zip(rest[i][0], whole[13 + i][0], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert list(rest[i][0][1]) == [13 + i] * 3
 
 
 def test_each_epoch_visits_every_photo_once_in_an_order_of_its_own(tmp_path):

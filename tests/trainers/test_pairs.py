@@ -21,7 +21,7 @@ def pairs(photos, degradation="bicubic", factor=4, batch_size=3, size=32, seed=0
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_a_pair_is_crops_and_what_bicubic_leaves_of_them(photos, factor):
-    small, large = pairs(photos, factor=factor)[0]
+    (small, _), large = pairs(photos, factor=factor)[0]
     assert small.shape == (3, 32 // factor, 32 // factor, 3)
     assert large.shape == (3, 32, 32, 3)
     assert small.dtype == large.dtype == np.float32
@@ -37,9 +37,12 @@ def test_a_start_in_the_middle_sees_the_same_pairs(photos, degradation):
     rest = pairs(photos, degradation, first_step=5)
     assert len(rest) == 4
     for i in range(len(rest)):
-        for ours, theirs in zip(rest[i], whole[5 + i], strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-    assert not np.array_equal(whole[5][0], pairs(photos, degradation, seed=1)[5][0])
+        (ours, our_steps), our_originals = rest[i]
+        (theirs, their_steps), their_originals = whole[5 + i]
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(our_originals, their_originals)
+        assert list(our_steps) == list(their_steps) == [5 + i] * 3
+    assert not np.array_equal(theirs, pairs(photos, degradation, seed=1)[8][0][0])
 
 
 def test_crops_are_turned_and_mirrored_in_all_eight_ways(tmp_path):

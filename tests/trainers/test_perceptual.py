@@ -8,15 +8,19 @@ from zoo.criterion import PerceptualCriterion
 from zoo.networks import StyleNetwork
 from zoo.vgg import LossNetwork
 
-WEIGHTS = {"content": 1.0, "style": 0.01, "tv": 10.0, "spikes": 20.0}
+WEIGHTS = {"content": [1.0], "style": [0.01], "tv": [10.0], "spikes": [20.0]}
 
 
 def make_trainer(criterion, crops):
     network = StyleNetwork(**NETWORKS["quarter"], width=0.1)
-    style_targets = criterion.style_targets(crops[:1])
+    style_targets = [criterion.style_targets(crops[:1])]
     trainer = PerceptualTrainer(network, criterion, style_targets, WEIGHTS, crops.shape)
     trainer.compile(keras.optimizers.Adam(1e-2))
     return trainer
+
+
+def steps_of(images, step=0):
+    return np.full(len(images), step, np.int32)
 
 
 def weights_of_vgg(criterion):
@@ -29,7 +33,9 @@ def fitted(criterion, crops):
     keras.utils.set_random_seed(0)
     before = weights_of_vgg(criterion)
     trainer = make_trainer(criterion, crops)
-    history = trainer.fit(crops, batch_size=len(crops), epochs=12, verbose=0).history
+    history = trainer.fit(
+        (crops, steps_of(crops)), batch_size=len(crops), epochs=12, verbose=0
+    ).history
     return trainer, history, before
 
 
@@ -41,7 +47,7 @@ def test_fitting_lowers_the_loss(fitted):
 def test_the_metrics_are_the_terms_that_make_up_the_loss(fitted):
     _, history, _ = fitted
     assert set(history) == {"loss", *WEIGHTS}
-    total = sum(WEIGHTS[term] * np.array(history[term]) for term in WEIGHTS)
+    total = sum(WEIGHTS[term][0] * np.array(history[term]) for term in WEIGHTS)
     np.testing.assert_allclose(history["loss"], total, rtol=1e-4)
 
 
@@ -61,7 +67,8 @@ def test_in_mixed_bfloat16_the_loss_and_the_variables_are_float32(vgg_weights, c
     criterion = PerceptualCriterion(LossNetwork("vgg16", str(vgg_weights)))
     assert criterion.content_targets(crops)["relu2_2"].dtype == "bfloat16"
     trainer = make_trainer(criterion, crops)
-    loss = trainer.compute_loss(crops, y_pred=trainer(crops, training=True))
+    inputs = (crops, steps_of(crops))
+    loss = trainer.compute_loss(inputs, y_pred=trainer(inputs, training=True))
     assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     assert {v.dtype for v in trainer.trainable_variables} == {"float32"}
 
@@ -80,12 +87,40 @@ def test_losses_see_photo_and_output_alike_from_another_pixel_in_each_step(crops
             return dict.fromkeys(("content", "style", "tv"), 0.0)
 
     network = StyleNetwork(**NETWORKS["quarter"], width=0.1)
-    trainer = PerceptualTrainer(network, Noting(), None, WEIGHTS, (2, 32, 32, 3))
+    trainer = PerceptualTrainer(network, Noting(), [{}], WEIGHTS, (2, 32, 32, 3))
     trainer.compile(keras.optimizers.Adam())
     positions = np.stack(np.indices((32, 32, 3))[:2], -1).max(2)  # rows and columns
     images = np.zeros((2, 32, 32, 3), np.float32)
     images[..., :2] = positions
     for step in range(64):
-        trainer.optimizer.iterations.assign(step)
-        trainer.compute_loss(images, y_pred={"image": images, "norms": []})
+        trainer.compute_loss(
+            (images, steps_of(images, step)), y_pred={"image": images, "norms": []}
+        )
     assert set(corners) == {(row, column) for row in range(8) for column in range(8)}
+
+
+def test_styles_take_turns_and_the_photos_turn_counts_content_and_pixels(criterion, crops):
+    network = StyleNetwork(**NETWORKS["quarter"], width=0.1, styles=3)
+    targets = [criterion.style_targets(crops[i : i + 1]) for i in (0, 1, 0)]
+    weights = {
+        "content": [1.0, 1.0, 1.0],
+        "style": [0.01, 0.02, 0.0],
+        "tv": [10.0, 10.0, 0.0],
+        "spikes": [20.0, 20.0, 20.0],
+        "pixel": [0.0, 0.0, 200.0],
+    }
+    trainer = PerceptualTrainer(network, criterion, targets, weights, crops.shape)
+    trainer.compile(keras.optimizers.Adam())
+    for step in range(4):
+        style = step % 3
+        trainer.reset_metrics()
+        inputs = (crops, steps_of(crops, step))
+        outputs = trainer(inputs, training=True)
+        rows = np.tile(np.eye(3, dtype=np.float32)[style], (len(crops), 1))
+        np.testing.assert_allclose(outputs["image"], network([crops, rows]), atol=1e-5)
+        loss = float(trainer.compute_loss(inputs, y_pred=outputs))
+        terms = {name: float(metric.result()) for name, metric in trainer.trackers.items()}
+        expected = sum(weights[name][style] * value for name, value in terms.items())
+        assert loss == pytest.approx(expected, rel=1e-4)
+        assert terms["pixel"] > 0.001
+    assert expected != pytest.approx(sum(weights[n][2] * value for n, value in terms.items()))

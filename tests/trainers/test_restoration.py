@@ -107,7 +107,8 @@ def test_what_bicubic_costs_is_the_mean_over_batches(criterion, crops, small):
 
 
 def test_fitting_lowers_the_loss_and_the_metrics_make_it_up(trainer, crops, small):
-    history = trainer.fit(small, crops, batch_size=4, epochs=20, verbose=0).history
+    inputs = (small, np.zeros(len(small), np.int32))
+    history = trainer.fit(inputs, crops, batch_size=4, epochs=20, verbose=0).history
     assert set(history) == {"loss", *WEIGHTS}
     total = sum(WEIGHTS[term] * np.array(history[term]) for term in WEIGHTS)
     np.testing.assert_allclose(history["loss"], total, rtol=1e-4)
@@ -128,6 +129,7 @@ def test_in_mixed_bfloat16_terms_and_variables_are_float32(tiny_vgg, crops, smal
         network, criterion, dict.fromkeys(("pixel", "relu2_2", "consistency"), 1.0), small.shape
     )
     trainer.compile(keras.optimizers.Adam())
-    loss = trainer.compute_loss(small, crops, trainer(small, training=True))
+    inputs = (small, np.zeros(len(small), np.int32))
+    loss = trainer.compute_loss(inputs, crops, trainer(inputs, training=True))
     assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     assert {v.dtype for v in trainer.trainable_variables} == {"float32"}

@@ -96,7 +96,7 @@ def test_a_run_leaves_its_record_log_previews_events_and_checkpoints(killed_run,
     record = json.loads((run / "run.json").read_text())
     assert record["settings"]["steps"] == 12
     assert record["settings"]["style_layers"] == ["relu1_2", "relu2_2"]
-    assert record["calibrated"]["style_weight"] > 0
+    assert record["calibrated"]["style_weight"][0] > 0
     assert record["environment"]["backend"] == "tensorflow"
     assert [path.name for path in sorted((run / "previews").iterdir())] == [
         f"step-{step:08d}.png" for step in (2, 4, 6, 8, 10, 12)
@@ -129,7 +129,7 @@ def test_unreadable_photos_found_on_the_way_end_the_program_cleanly(
         (photos / f"9{i}.jpg").write_bytes((photos / "0.jpg").read_bytes()[:500])
     code, out, err = run_program(
         [
-            *command_line(content=str(photos), steps=50, style_weight=0.25),
+            *command_line(content=str(photos), steps=50, style_weight=[0.25]),
             f"--output={tmp_path / 'run'}",
             "--checkpoint_interval=50",
         ]
@@ -140,7 +140,7 @@ def test_unreadable_photos_found_on_the_way_end_the_program_cleanly(
     assert sum("skipped content image" in line for line in err) == 2
     assert not any("Traceback" in line for line in err)
     # A style weight that is given is not calibrated.
-    assert runs.read_record(tmp_path / "run")["calibrated"] == {"style_weight": 0.25}
+    assert runs.read_record(tmp_path / "run")["calibrated"] == {"style_weight": [0.25]}
     assert "calibrated" not in out
 
 
@@ -203,6 +203,54 @@ def test_a_run_can_start_from_the_network_of_another(settings, finished_run, tmp
         np.testing.assert_allclose(now, then, atol=1e-6)
 
 
+# --- Several paintings ---
+
+
+@pytest.fixture(scope="module")
+def several(settings, painting, photo_directory):
+    return dataclasses.replace(
+        settings,
+        style_image=[str(painting), str(photo_directory / "0.jpg")],
+        style_size=[32, 40],
+        style_balance=[3.0, 5.0],
+    )
+
+
+@pytest.fixture(scope="module")
+def run_on_several(several, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "several"
+    style.train(several, run, checkpoint_interval=3)
+    return run
+
+
+def test_several_paintings_get_a_weight_each_and_the_photo_a_style(run_on_several):
+    assert len(runs.read_record(run_on_several)["calibrated"]["style_weight"]) == 2
+    _, path = runs.latest_checkpoint(run_on_several)
+    assert keras.saving.load_model(path / runs.NETWORK).styles == 3
+
+
+def test_one_painting_can_start_from_many_and_leave_the_convolutions_as_they_are(
+    settings, run_on_several, tmp_path
+):
+    norms = dataclasses.replace(settings, init_from=str(run_on_several), train="norms", steps=3)
+    style.train(norms, tmp_path / "run", checkpoint_interval=2)
+    (origin, network) = (
+        keras.saving.load_model(runs.latest_checkpoint(run)[1] / runs.NETWORK)
+        for run in (run_on_several, tmp_path / "run")
+    )
+    assert network.styles is None
+    changed = {
+        layer.name
+        for layer in network.layers
+        for mine, its in zip(
+            layer.get_weights(), origin.get_layer(layer.name).get_weights(), strict=True
+        )
+        if mine.shape != its.shape or np.abs(mine - its).max() > 0
+    }
+    assert changed
+    assert all(name.endswith("_norm") for name in changed)
+
+
 # --- What is refused ---
 
 
@@ -221,7 +269,7 @@ def test_other_settings_are_refused_and_named(settings, finished_run):
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [
-        ({"style_image": "/nowhere/painting.jpg"}, r"/nowhere/painting\.jpg: .*No such file"),
+        ({"style_image": ["/nowhere/painting.jpg"]}, r"/nowhere/painting\.jpg: .*No such file"),
         ({"content": "/nowhere/photos"}, "/nowhere/photos: no such file"),
         ({"loss_network_weights": "/nowhere/vgg.h5"}, r"cannot load vgg16 weights '/nowhere/vgg"),
         ({"loss_network": "vgg19"}, r"cannot load vgg19 weights"),
@@ -232,13 +280,15 @@ def test_other_settings_are_refused_and_named(settings, finished_run):
 )
 def test_what_cannot_be_used_is_named_in_a_few_lines(settings, tmp_path, replaced, message):
     with pytest.raises(UserError, match=message) as failure:
-        style.train(dataclasses.replace(settings, style_weight=1.0, **replaced), tmp_path / "run")
+        style.train(dataclasses.replace(settings, style_weight=[1.0], **replaced), tmp_path / "run")
     assert len(str(failure.value)) < 600
     assert runs.checkpoint_steps(tmp_path / "run") == []
 
 
 def test_a_network_of_another_shape_is_no_start(settings, finished_run, tmp_path, recwarn):
-    wider = dataclasses.replace(settings, init_from=str(finished_run), width=0.2, style_weight=1.0)
+    wider = dataclasses.replace(
+        settings, init_from=str(finished_run), width=0.2, style_weight=[1.0]
+    )
     with pytest.raises(UserError, match="trained a network of another shape"):
         style.train(wider, tmp_path / "run")
     assert [w for w in recwarn if w.category is UserWarning] == []

@@ -17,7 +17,7 @@ ABOUT = {
 
 
 def test_a_card_tells_the_painting_the_faults_and_the_command_that_made_it(tiny_run):
-    text = card(describe(tiny_run, "tiny", 2, "float32", ABOUT), "Too blue.\n")
+    text = card(describe(tiny_run, "tiny", 2, "float32", 100, ABOUT), "Too blue.\n")
     for expected in (*ABOUT.values(), "Too blue.", "| 200 | 800 | 3 | 3.25 |", "content 7.4337"):
         assert expected in text
     assert "    --style_image=starry_night.jpg \\\n" in text
@@ -28,7 +28,7 @@ def test_a_card_tells_the_painting_the_faults_and_the_command_that_made_it(tiny_
 
 def test_a_card_is_refused_when_the_model_does_not_tell_enough(tiny_run):
     with pytest.raises(UserError, match="card needs"):
-        card(describe(tiny_run, "tiny", 1, "float32", {}), "None.")
+        card(describe(tiny_run, "tiny", 1, "float32", 100, {}), "None.")
 
 
 def test_the_card_and_its_pictures_lie_beside_the_versions(tiny_model, tmp_path):

@@ -24,7 +24,8 @@ def test_statistics_that_are_not_trained_come_too(tmp_path):
     for variable in network.variables:
         variable.assign(keras.random.uniform(variable.shape, 0.5, 1.5))
     archive = keras.export.ExportArchive()
-    archive.add_endpoint("serving_default", signatures(network, factor=2)["serving_default"])
+    functions = signatures(network, max_pixels=10**6, factor=2)
+    archive.add_endpoint("serving_default", functions["serving_default"])
     archive.write_out(str(tmp_path), verbose=False)
     saved_network.write_description(network, tmp_path)
     photo = sample_photo()[None, :16, :16]

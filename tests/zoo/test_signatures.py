@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests.zoo.encoded_files import encoded, png
 from zoo import tiling
-from zoo.signatures import MAX_FILES, MAX_PIXELS, signatures
+from zoo.export import MAX_PIXELS
+from zoo.signatures import MAX_FILES, signatures
 from zoo.tiling import STYLE_MULTIPLE
 
 REFUSED = tf.errors.InvalidArgumentError
@@ -62,6 +63,7 @@ def test_signatures_have_the_names_dtypes_and_shapes_of_the_contract(model):
         "serving_default": [{"image": images}, {"image": images}],
         "encoded": [{"image_bytes": files}, {"image_bytes": files}],
         "tile": [{"tile": images, "thumbnail": images}, {"image": images}],
+        "about": [{"request": files}, {"model_json": files}],
     }
 
 
@@ -86,7 +88,7 @@ def test_tensorflow_knows_of_a_batch_of_one_that_it_is_one():
         traced.append(images.shape.as_list())
         return images
 
-    function = signatures(network)["serving_default"].get_concrete_function()
+    function = signatures(network, MAX_PIXELS)["serving_default"].get_concrete_function()
     assert sorted(traced, key=str) == [[1, None, None, 3], [None, None, None, 3]]
     assert function(tf.zeros((1, 4, 5, 3)))["image"].shape == (1, 4, 5, 3)
 
@@ -208,7 +210,7 @@ def test_a_frame_larger_than_its_GIF_counts(watched):  # noqa: N802
 
 @pytest.mark.parametrize("shape", [(4096, 1, 1, 3), (1, 1, 2**20, 3), (1, 2**20, 1, 3)])
 def test_thin_and_tiny_images_count_with_the_border_that_networks_pad(shape):
-    serving_default = signatures(lambda images, training: images)["serving_default"]
+    serving_default = signatures(lambda images, training: images, MAX_PIXELS)["serving_default"]
     with pytest.raises(REFUSED, match=f"no more than {2 * MAX_PIXELS} pixels with 48 more on"):
         serving_default(tf.zeros(shape))
 
@@ -371,4 +373,4 @@ def test_a_bad_tile_or_thumbnail_is_refused(transform_tile, kind):
 
 
 def test_what_enlarges_has_no_tile():
-    assert "tile" not in signatures(lambda images, training: images, factor=2)
+    assert "tile" not in signatures(lambda images, training: images, 100, factor=2)
