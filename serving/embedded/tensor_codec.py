@@ -9,6 +9,11 @@ from tensorflow.core.framework import tensor_pb2
 _INT = (tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32)
 _HALF = (tf.float16, tf.bfloat16)
 
+# Few typed values may stand for many equal ones: without a bound, a call of 60 bytes fills the
+# memory. This is more than the largest image that a model of the zoo takes.
+_MOST_REPEATED_BYTES = 2**28
+_STRING_BYTES = 24  # of TensorFlow's tstring, without the text of a long one
+
 # Their elements lie in tensor_content as in NumPy's memory.
 _PLAIN_DTYPES = frozenset(
     dtype.as_datatype_enum for dtype in (tf.float32, tf.float64, tf.uint8, tf.int32, tf.int64)
@@ -28,14 +33,16 @@ def decode(proto):
     at all are zeros, surplus ones are ignored.
 
     Raises:
-        ValueError: tensor_content and shape disagree, a dimension is negative, or the dtype is
-            none.
+        ValueError: tensor_content and shape disagree, a dimension is negative, the dtype is none,
+            or few values stand for more than fits.
     """
     plain = _plain_content(proto)
     if plain is not None:
         return tf.convert_to_tensor(plain)
     try:
-        return tf.io.parse_tensor(proto.SerializeToString(), tf.dtypes.as_dtype(proto.dtype))
+        dtype = tf.dtypes.as_dtype(proto.dtype)
+        _check_repetition(proto, dtype)
+        return tf.io.parse_tensor(proto.SerializeToString(), dtype)
     except (TypeError, tf.errors.OpError) as error:
         raise ValueError(f"not a tensor: {error}") from error
 
@@ -52,6 +59,13 @@ def _plain_content(proto):
     if math.prod(shape) * np.dtype(dtype).itemsize != len(proto.tensor_content):
         return None
     return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+
+
+def _check_repetition(proto, dtype):
+    count = math.prod(dim.size for dim in proto.tensor_shape.dim)
+    declared = count * (dtype.size or _STRING_BYTES)
+    if declared > max(_MOST_REPEATED_BYTES, _STRING_BYTES * proto.ByteSize()):
+        raise ValueError(f"not a tensor: few values stand for {declared} bytes")
 
 
 def encode(tensor, as_content=False, into=None):

@@ -72,3 +72,26 @@ def test_a_typed_list_of_another_length_is_filled_or_cut(given, read):
 def test_what_is_no_tensor_is_refused(proto):
     with pytest.raises(ValueError, match="not a tensor"):
         tensor_codec.decode(proto)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sizes", "values"),
+    [
+        ("DT_FLOAT", [1, 100_000, 100_000, 3], {"float_val": [0.5]}),
+        ("DT_FLOAT", [2**14, 2**14], {}),
+        ("DT_STRING", [10**9], {"string_val": [b"x"]}),
+    ],
+)
+def test_few_values_that_stand_for_more_than_fits_are_refused(dtype, sizes, values):
+    proto = tensor_pb2.TensorProto(dtype=dtype, **values)
+    for size in sizes:
+        proto.tensor_shape.dim.add(size=size)
+    with pytest.raises(ValueError, match="few values stand for"):
+        tensor_codec.decode(proto)
+
+
+def test_as_many_typed_values_as_the_shape_says_are_never_too_many(monkeypatch):
+    monkeypatch.setattr(tensor_codec, "_MOST_REPEATED_BYTES", 100)
+    for array in (np.zeros(500, np.float32), np.zeros(500, np.int64), np.full(500, b"", object)):
+        proto = tensor_codec.encode(tf.constant(array))
+        assert tensor_codec.decode(proto).shape == (500,)
