@@ -7,6 +7,7 @@ tells what differs and why. It listens on this machine only, unless --listen_add
 SIGTERM and Ctrl-C let running calls finish. In production use the real one.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -168,7 +169,8 @@ def _serve(options):
         signal.signal(signum, stop)
     served = server.start()
     if served:
-        print(served, flush=True)
+        with contextlib.suppress(OSError):  # whatever becomes of the log: a full disk, a lost pipe
+            print(served, flush=True)
         stopped.wait()
         server.stop(GRACE_SECONDS)
 

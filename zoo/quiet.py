@@ -22,9 +22,14 @@ def native_chatter_dropped():
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
+    with contextlib.ExitStack() as closing:
+        try:
+            caught = closing.enter_context(tempfile.TemporaryFile())
+        except OSError:  # on a full disk: better chatter than an end
+            yield
+            return
+        sys.stderr.flush()
+        terminal = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:
             yield
@@ -34,7 +39,8 @@ def native_chatter_dropped():
             os.close(terminal)
             caught.seek(0)
             rest = [line for line in caught if not _CHATTER.match(line)]
-            os.write(2, b"".join(rest))
+            with contextlib.suppress(OSError):  # a log on a full disk
+                os.write(2, b"".join(rest))
 
 
 def import_keras():

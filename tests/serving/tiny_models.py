@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from zoo.signatures import signatures
+
 FLOATS = tf.TensorSpec([None], "float32", name="x")
 
 
@@ -64,6 +66,11 @@ def save_slow(path):
     save(path, serving_default=slow)
 
 
+def save_negative(path):
+    """The zoo's signatures with its guards, around a network of one operation."""
+    save(path, **signatures(lambda images, training: 1 - images, max_pixels=2**16))
+
+
 def write(folder):
     """Write NAME/VERSION of each model into `folder`."""
     save_plus(folder / "plus/1", 1.0)
@@ -72,3 +79,4 @@ def write(folder):
     save_guarded(folder / "guarded/1")
     save_counter(folder / "counter/1")
     save_slow(folder / "slow/1")
+    save_negative(folder / "negative/1")

@@ -8,14 +8,12 @@ from tests.serving.faults.server_process import COMMANDS, ServerProcess
 
 @pytest.fixture(scope="session", params=list(COMMANDS))
 def running(request, models, tmp_path_factory):
-    """A `ServerProcess` over copies of one model, each for one test to harm, and of a slow one."""
+    """A `ServerProcess` over tiny models; of "plus" there are copies, each for one test to harm."""
     folder = tmp_path_factory.mktemp("served") / "models"
-    copies = ("plus", "rolled", "relabelled", "broken", "half", "cut", "logged")
-    for name in copies:
+    copies = dict.fromkeys(("plus", "rolled", "relabelled", "broken", "half", "cut"), "plus")
+    for name, model in {**copies, "slow": "slow", "negative": "negative"}.items():
         (folder / name).mkdir(parents=True)
-        publish(models / "plus/1", folder / name / "1")
-    (folder / "slow").mkdir()
-    publish(models / "slow/1", folder / "slow/1")
+        publish(models / model / "1", folder / name / "1")
     server = ServerProcess(request.param, folder)
     server.start()
     yield server

@@ -46,7 +46,7 @@ class Load:
             except (grpc.RpcError, ZooError) as error:
                 self.failures.append(error)
 
-    def more(self, answer, count=20):
+    def more(self, answer, count=10):
         """A condition: so many calls of this answer have returned since now."""
         enough = self.answers[answer] + count
         return lambda: self.answers[answer] >= enough

@@ -1,6 +1,5 @@
 """Servers as processes of their own, which a test may harm: the embedded one, and the real one."""
 
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import grpc
 from tests.conformance.servers import LOOPBACK, free_port, real_server
 
 START_SECONDS = 120
+REST_THREADS = 8
 COMMANDS = {"embedded": [sys.executable, "-m", "serving.server"]}
 if real_server():
     COMMANDS["real"] = [real_server()]
@@ -39,7 +39,7 @@ class ServerProcess:
 
     kind: str
     folder: Path
-    threads: int = 64
+    threads: int = 32
 
     def __post_init__(self):
         self.port, self.rest_port = free_port(), free_port()
@@ -57,12 +57,12 @@ class ServerProcess:
             "port": self.port,
             "rest_api_port": self.rest_port,
             "grpc_max_threads": self.threads,
+            "rest_api_num_threads": REST_THREADS,
             "max_num_load_retries": 0,
             "file_system_poll_wait_seconds": POLL_SECONDS[self.kind],
         }
         command = COMMANDS[self.kind] + [f"--{name}={value}" for name, value in flags.items()]
         with open(log or self.log, "w") as file:
-            print(shlex.join(command), file=file)
             self._process = subprocess.Popen(command, stdout=file, stderr=file)
         with grpc.insecure_channel(self.address) as channel:
             grpc.channel_ready_future(channel).result(timeout=START_SECONDS)
