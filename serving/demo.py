@@ -5,71 +5,17 @@
 It starts the embedded server on a free port, and stops it at the end, however it ends.
 """
 
-import contextlib
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from absl import flags
 
-from serving.client import NotReady, ZooClient
-from serving.configure import models_config
+from serving.client import ZooClient
+from serving.local_server import running_server
 from zoo import catalog, images, program
 from zoo.contact_sheet import contact_sheet
 from zoo.errors import UserError
 from zoo.sample_photo import sample_photo
-
-START_SECONDS = 300
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def running_server(models, directory):
-    """The embedded server over models of the catalogue, as a process of its own, ready.
-
-    Args:
-        models: `zoo.catalog.Model`s.
-        directory: `pathlib.Path` that receives `models.config` and `server.log`.
-
-    Yields:
-        A `ZooClient` of the server.
-
-    Raises:
-        UserError: the server did not start.
-    """
-    config = directory / "models.config"
-    config.write_text(models_config(models))
-    port = _free_port()
-    command = [sys.executable, "-m", "serving.server"]
-    command += [f"--model_config_file={config.resolve()}", f"--port={port}"]
-    command += ["--max_num_load_retries=0"]  # a broken model is told at once
-    log = directory / "server.log"
-    with log.open("w") as file:
-        server = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-    try:
-        with ZooClient(f"localhost:{port}") as zoo:
-            # It listens once all models are loaded.
-            _wait_ready(zoo, models[0].name, server, log)
-            yield zoo
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait_ready(zoo, model, server, log):
-    for _ in range(START_SECONDS):
-        with contextlib.suppress(NotReady):
-            return zoo.wait_ready(model, timeout=1)
-        if server.poll() is not None:
-            raise UserError(f"the server ended at once; {log} says:\n{log.read_text()}")
-    raise UserError(f"the server was not ready after {START_SECONDS} s; see {log}")
 
 
 def define_flags():
@@ -89,7 +35,7 @@ def main(argv):
     photo = images.read(flags.FLAGS.photo or sample_photo("coffee"))
     results = []
     print(f"starting the embedded server over {len(models)} models")
-    with running_server(models, output) as zoo:
+    with running_server(models, output) as server, ZooClient(server.address) as zoo:
         for model in models:
             started = time.perf_counter()
             picture = zoo.stylize(photo, model=model.name)
