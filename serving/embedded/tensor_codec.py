@@ -19,10 +19,8 @@ _PLAIN_DTYPES = frozenset(
     dtype.as_datatype_enum for dtype in (tf.float32, tf.float64, tf.uint8, tf.int32, tf.int64)
 )
 
-# float_val, double_val and bool_val are on the wire what tensor_content is: a length, then the
-# elements as they lie in memory. Only the field's key differs, so a megapixel image is encoded by
-# copying; `extend` would take 40 times as long.
-_CONTENT_KEY = b"\x22"
+# float_val, double_val and bool_val are on the wire a length and then the elements as they lie in
+# memory, so an image is encoded by copying it; `extend` would take 40 times as long.
 _PACKED_KEYS = {tf.float32: b"\x2a", tf.float64: b"\x32", tf.bool: b"\x5a"}
 
 
@@ -52,13 +50,13 @@ def _plain_content(proto):
 
     TensorFlow's own parser copies such content several times.
     """
-    shape = [dim.size for dim in proto.tensor_shape.dim]
-    if not proto.tensor_content or proto.dtype not in _PLAIN_DTYPES or min(shape, default=1) < 0:
+    shape, content = [dim.size for dim in proto.tensor_shape.dim], proto.tensor_content
+    if not content or proto.dtype not in _PLAIN_DTYPES or min(shape, default=1) < 0:
         return None
     dtype = tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype
-    if math.prod(shape) * np.dtype(dtype).itemsize != len(proto.tensor_content):
+    if math.prod(shape) * np.dtype(dtype).itemsize != len(content):
         return None
-    return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
 def _check_repetition(proto, dtype):
@@ -78,8 +76,16 @@ def encode(tensor, as_content=False, into=None):
             string_val, ...).
     """
     proto = tensor_pb2.TensorProto() if into is None else into
-    proto.MergeFromString(tf.io.serialize_tensor(tensor).numpy())
     dtype = tensor.dtype
+    if dtype in _PACKED_KEYS and not as_content:
+        values = tensor.numpy()
+        proto.dtype = dtype.as_datatype_enum
+        proto.tensor_shape.CopyFrom(tensor.shape.as_proto())
+        if values.size:
+            packed = [_PACKED_KEYS[dtype], _varint(values.nbytes), values.reshape(-1).data]
+            proto.MergeFromString(b"".join(packed))
+        return proto
+    proto.MergeFromString(tf.io.serialize_tensor(tensor).numpy())
     if as_content and proto.string_val:
         # TensorFlow Serving packs strings too, though TensorFlow's Python cannot read them.
         proto.tensor_content = b"".join(
@@ -87,11 +93,6 @@ def encode(tensor, as_content=False, into=None):
         )
         proto.ClearField("string_val")
     if as_content or not proto.tensor_content:
-        return proto
-    if dtype in _PACKED_KEYS:
-        packed = tensor_pb2.TensorProto(tensor_content=proto.tensor_content).SerializeToString()
-        proto.ClearField("tensor_content")
-        proto.MergeFromString(_PACKED_KEYS[dtype] + packed.removeprefix(_CONTENT_KEY))
         return proto
     field = "int_val" if dtype in _INT else "half_val" if dtype in _HALF else f"{dtype.name}_val"
     if hasattr(proto, field):
