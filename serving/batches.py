@@ -6,8 +6,11 @@ import re
 
 import numpy as np
 
-# What tensorflow_model_server says with batching on, and the zoo's own models of their pixels.
-_ROW_LIMIT = re.compile(r"Task size \d+ is larger than maximum input batch size (\d+)")
+# What tensorflow_model_server says with batching on, and the zoo's own models of files and pixels.
+_ROW_LIMIT = re.compile(
+    r"Task size \d+ is larger than maximum input batch size (\d+)"
+    r"|must have no more than (\d+) files"
+)
 _PIXEL_LIMIT = re.compile(r"image must have no more than (\d+) pixels")
 
 
@@ -23,7 +26,7 @@ def row_limit(words, inputs) -> int | None:
     """
     rows = row_count(inputs)
     if found := _ROW_LIMIT.search(words):
-        limit = int(found[1])
+        limit = int(found[1] or found[2])
     elif (found := _PIXEL_LIMIT.search(words)) and rows:
         pixels = [math.prod(array.shape[1:3]) for array in inputs.values() if array.ndim == 4]
         limit = int(found[1]) // max(pixels) if any(pixels) else 0

@@ -5,21 +5,22 @@ look at the whole picture: its tiles go with a thumbnail of it, from which the s
 takes their statistics.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from serving import picture_calls
 from serving.errors import InvalidRequest
-from zoo import images, tiling
+from zoo import tiling
 
 SIGNATURE = "tile"
 AUTO, OFF = "auto", "off"
 _THUMBNAIL = "thumbnail"
 
-# A tile is as large as keeps a server's memory small: pixels of a side, of the larger picture.
-_SIDE = 1024
-_THUMBNAIL_SIDE = 512  # pixels of the thumbnail's longer side
+# Of a tile, in pixels of the result: its memory is a fraction of what a model takes at most, and
+# the margins are a fraction of the tile.
+_SIDE = 2048
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def choose(original, described, model, tile) -> Tiling | None:
     if tile == AUTO:
         if height * width * about.factor**2 <= about.max_pixels:
             return None
-        tile = _SIDE // about.factor
+        tile = min(_SIDE, math.isqrt(about.max_pixels)) // about.factor
     elif max(height, width) <= tile:
         return None
 
@@ -102,9 +103,5 @@ def choose(original, described, model, tile) -> Tiling | None:
             model=model,
         )
     factor = about.factor if about else 1
-    thumbnail = None
-    if in_tiles:
-        scale = min(1, _THUMBNAIL_SIDE / max(height, width))
-        size = (max(1, round(scale * height)), max(1, round(scale * width)))
-        thumbnail = images.resize(original.picture.rgb, size)
+    thumbnail = tiling.mosaic(original.picture.rgb) if in_tiles else None
     return Tiling(tiling.grid((height, width), tile, *margins), factor, thumbnail)

@@ -6,15 +6,13 @@ An input is a file, a directory or a glob. OUT is a directory, or a file's name 
 picture. A file that cannot be read is named and skipped; the exit code is then 1.
 """
 
-import collections
-import os
 import sys
-from pathlib import Path
 
 from absl import app, flags
 from tqdm import tqdm
 
 from zoo import catalog, images, program
+from zoo.destinations import destinations
 from zoo.errors import UserError
 from zoo.quiet import import_tensorflow
 
@@ -52,32 +50,6 @@ class SavedModel:
             # Its lines above tell where in the graph, those below which node.
             raise UserError(error.message.split("\n\t [[")[0].splitlines()[-1]) from error
         return picture.with_rgb(outputs["image"].numpy()[0])
-
-
-def destinations(inputs, output):
-    """Where each picture goes.
-
-    Args:
-        inputs: paths of the pictures.
-        output: a file's name if there is one input and it has a picture's suffix; else a
-            directory. There, folders below the inputs' common one are kept, and names end in .png.
-
-    Returns:
-        A path for each input, all different.
-    """
-    output = Path(output)
-    if len(inputs) == 1 and output.suffix and not output.is_dir():
-        return [output]
-    absolute = [Path(os.path.abspath(path)) for path in inputs]  # links keep their names
-    common = os.path.commonpath([path.parent for path in absolute])
-    relative = [path.relative_to(common) for path in absolute]
-    # a.jpg becomes a.png; beside an a.webp or an a they all keep their suffix: a.jpg.png.
-    taken = collections.Counter(path.with_suffix("") for path in relative)
-    taken.update(path for path in relative if path.suffix)
-    return [
-        output / (path.with_suffix(".png") if taken[path.with_suffix("")] == 1 else f"{path}.png")
-        for path in relative
-    ]
 
 
 def transform_files(model, inputs, output):

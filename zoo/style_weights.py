@@ -10,6 +10,24 @@ from zoo.errors import UserError
 PHOTO = "photo"
 
 
+def parse_style(text) -> str | dict[str, float]:
+    """A style as programs take it: "starry-night", or "starry-night:0.6,great-wave:0.4".
+
+    Raises:
+        UserError: a weight is missing or no number.
+    """
+    if ":" not in text and "," not in text:
+        return text
+    weights = {}
+    for part in text.split(","):
+        name, _, weight = part.partition(":")
+        try:
+            weights[name] = float(weight)
+        except ValueError as error:
+            raise UserError(f"style {part!r}: give NAME:WEIGHT,NAME:WEIGHT,...") from error
+    return weights
+
+
 def style_weights(styles, style, strength=1.0) -> np.ndarray:
     """A row of `style_weights`.
 

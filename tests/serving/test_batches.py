@@ -4,6 +4,7 @@ import pytest
 from serving import batches
 
 TASK_SIZE = "Task size 9 is larger than maximum input batch size 4"
+FILES = "assertion failed: [image_bytes must have no more than 32 files]"
 PIXELS = "assertion failed: [image must have no more than 300 pixels]"
 
 
@@ -17,6 +18,7 @@ def rows(count, *shape):
         (TASK_SIZE, {"x": rows(9), "w": rows(9, 2)}, 4),
         (TASK_SIZE, {"x": rows(9), "w": rows(3)}, None),  # rows that do not belong together
         (TASK_SIZE, {"x": np.float32(1)}, None),
+        (FILES, {"image_bytes": rows(40)}, 32),
         (PIXELS, {"image": rows(9, 10, 10, 3)}, 3),
         (PIXELS, {"image": rows(9, 20, 20, 3)}, None),  # not even one
         (PIXELS, {"image": rows(3, 10, 10, 3)}, None),  # it was something else

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import UserError
-from zoo.style_weights import style_weights
+from zoo.style_weights import parse_style, style_weights
 
 STYLES = ["starry-night", "great-wave", "scream", "photo"]
 
@@ -46,3 +46,11 @@ def test_without_a_style_of_the_photo_there_is_no_strength():
     np.testing.assert_array_equal(style_weights(["a", "b"], "b"), [0, 1])
     with pytest.raises(UserError, match="no style 'photo'"):
         style_weights(["a", "b"], "b", 0.5)
+
+
+def test_styles_are_read_as_programs_take_them():
+    assert parse_style("scream") == "scream"
+    assert parse_style("scream:0.6,great-wave:4") == {"scream": 0.6, "great-wave": 4}
+    for text in ("scream,great-wave", "scream:x"):
+        with pytest.raises(UserError, match="NAME:WEIGHT"):
+            parse_style(text)
