@@ -11,9 +11,9 @@ import numpy as np
 from absl import app, flags
 from tqdm import tqdm
 
+from trainers.style_objective import style_objective
 from zoo import catalog, images, program, runs
 from zoo.apply import SavedModel
-from zoo.criterion import PerceptualCriterion
 from zoo.vgg import LossNetwork
 
 TERMS = ("content", "style", "tv")
@@ -58,26 +58,19 @@ def objective_of(run, image_size, content):
         settings["loss_network_weights"],
         settings["loss_network_preprocessing"],
     )
-    criterion = PerceptualCriterion(network, settings["content_layers"], settings["style_layers"])
     painting = images.read(settings["style_image"][0]).rgb
-    style_targets = criterion.style_targets(
-        images.resize_short_side(painting, settings["style_size"][0])[None]
-    )
+    objective = style_objective(record, painting, network)
     photos = [
         images.Picture(images.resize_short_side(images.read(path).rgb, image_size))
         for path in images.find(content)
     ]
-    weights = {
-        "content": settings["content_weight"],
-        "style": record["calibrated"]["style_weight"][0],
-        "tv": settings["tv_weight"],
-    }
 
     def terms_of(model):
-        terms = held_out_terms(model, criterion, style_targets, photos)
-        return {**terms, "total": sum(weights[term] * terms[term] for term in TERMS)}
+        terms = held_out_terms(model, objective.criterion, objective.style_targets, photos)
+        total = sum(weight * terms[term] for term, weight in objective.weights.items())
+        return {**terms, "total": total}
 
-    return terms_of, weights, photos
+    return terms_of, objective.weights, photos
 
 
 def define_flags():

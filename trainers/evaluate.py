@@ -1,5 +1,6 @@
 """Measure models on pictures that they were not trained on.
 
+    python -m trainers.evaluate style --model=NAME --style_image=PAINTING --content=DIR --output=OUT
     python -m trainers.evaluate superres --set=DIR --models=runs/NAME,sr-x4
 
 Each kind of model is a command, with flags of its own: trainers.evaluate COMMAND --help.
@@ -7,10 +8,10 @@ Each kind of model is a command, with flags of its own: trainers.evaluate COMMAN
 
 import sys
 
-from trainers import evaluate_superres
+from trainers import evaluate_style, evaluate_superres
 from zoo import program
 
-COMMANDS = {"superres": evaluate_superres}
+COMMANDS = {"style": evaluate_style, "superres": evaluate_superres}
 
 
 def cli():

@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "trainers.evaluate: no command: give one of superres, then its flags"),
-        (["colours"], "trainers.evaluate: unknown command 'colours': give one of superres"),
+        ([], "trainers.evaluate: no command: give one of style, superres, then its flags"),
+        (["colours"], "trainers.evaluate: unknown command 'colours': give one of style"),
         (["superres"], "trainers.evaluate superres: flag --set=None: "),
         (["superres", "--set=/nowhere", "photo.jpg"], "unexpected argument 'photo.jpg'"),
     ],

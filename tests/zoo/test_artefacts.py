@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo.artefacts import border_error, grid_energy
+from zoo.artefacts import artefacts, border_error, grid_amplitude, grid_energy, plain_inputs
 
 
 @pytest.fixture
@@ -57,3 +57,45 @@ def test_a_frame_is_measured_where_it_is(picture):
     outer, inner = border_error(framed, picture)
     assert inner == 0
     assert outer == pytest.approx(0.5 * 4 * 256 / (256**2 - 224**2))
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_the_amplitude_is_that_of_a_wave_on_a_plain_area(stride):
+    wave = 0.01 * np.cos(2 * np.pi * np.arange(192) / stride)
+    image = np.full((192, 192, 3), 0.5) + wave[:, None, None]
+    assert grid_amplitude(image, stride) == pytest.approx(2.55, rel=0.01)
+
+
+def test_a_plain_area_and_a_ramp_have_no_grid():
+    inputs = plain_inputs(192)
+    assert grid_amplitude(inputs["flat"], 4) == 0
+    assert grid_amplitude(inputs["gradient"], 4) < 0.01
+
+
+def test_the_amplitude_is_found_in_a_picture_too(picture):
+    wave = 0.02 * np.cos(np.pi * np.arange(256) / 2)
+    before = grid_amplitude(picture, 4)
+    assert before < 1
+    assert grid_amplitude(picture + wave[None, :, None], 4) == pytest.approx(5.1, abs=0.6)
+
+
+def test_plain_inputs_are_pictures_of_one_size():
+    inputs = plain_inputs(192)
+    assert list(inputs) == ["flat", "gradient", "photo"]
+    for image in inputs.values():
+        assert image.shape == (192, 192, 3)
+        assert image.dtype == "float32"
+        assert image.min() >= 0
+        assert image.max() <= 1
+
+
+def test_artefacts_of_a_transform_are_in_levels_of_8_bits():
+    def marked(image):
+        image = image + 0.01 * np.cos(np.pi * np.arange(image.shape[1]) / 2)[:, None]
+        image[:4] += 0.5
+        return image
+
+    found = artefacts(marked, plain_inputs(192)["flat"])
+    assert found.grid == pytest.approx(2.55, rel=0.05)
+    assert found.inside == pytest.approx(0, abs=1e-4)
+    assert found.outer == pytest.approx(255 * 0.5 * 4 * 192 / (192**2 - 160**2), rel=1e-3)

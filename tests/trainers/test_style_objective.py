@@ -1,0 +1,46 @@
+import keras
+import numpy as np
+import pytest
+
+from trainers.style_objective import style_objective
+from zoo.criterion import PerceptualCriterion
+from zoo.errors import UserError
+from zoo.images import resize_short_side
+
+
+@pytest.fixture
+def record():
+    return {
+        "settings": {
+            "content_layers": ["relu2_2"],
+            "style_layers": ["relu1_2", "relu2_1"],
+            "content_weight": 2.0,
+            "tv_weight": 5.0,
+            "style_size": 24,
+        },
+        "calibrated": {"style_weight": 3.0},
+    }
+
+
+def test_it_is_the_weighted_sum_of_the_trainings_terms(record, tiny_loss_network, crops):
+    photo, image, painting, _ = crops
+    objective = style_objective(record, painting, tiny_loss_network)
+    terms, gradient = objective.of(photo)(image)
+    criterion = PerceptualCriterion(tiny_loss_network, ["relu2_2"], ["relu1_2", "relu2_1"])
+    targets = criterion.style_targets(resize_short_side(painting, 24)[None])
+    expected = criterion(image[None], criterion.content_targets(photo[None]), targets)
+    for name, value in expected.items():
+        value = float(keras.ops.convert_to_numpy(value))
+        assert terms[name] == pytest.approx(value, rel=1e-4)
+    total = 2 * terms["content"] + 3 * terms["style"] + 5 * terms["tv"]
+    assert terms["loss"] == pytest.approx(total, rel=1e-5)
+    assert gradient.shape == image.shape
+    assert np.abs(gradient).max() > 0
+
+
+def test_a_record_that_tells_no_single_objective_is_refused(record, tiny_loss_network, crops):
+    several = {**record, "calibrated": {"style_weight": [3.0, 4.0]}}
+    with pytest.raises(UserError, match=r"style weight of its training is \[3.0, 4.0\]"):
+        style_objective(several, crops[2], tiny_loss_network)
+    with pytest.raises(UserError, match="does not tell 'calibrated'"):
+        style_objective({"settings": record["settings"]}, crops[2], tiny_loss_network)
