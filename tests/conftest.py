@@ -3,6 +3,7 @@
 import csv
 import sys
 
+import absl.flags
 import pytest
 
 from zoo import runs
@@ -116,3 +117,20 @@ def tiny_model(tmp_path_factory, tiny_run):
 
     saved_models = tmp_path_factory.mktemp("zoo") / "saved_models"
     return export(tiny_run, "tiny", 1, saved_models, about={"artist": "Anon", "year": "1889"})
+
+
+@pytest.fixture
+def run_program():
+    """Runs a program's `main` with some flags, which are no longer defined afterwards."""
+
+    def run_program(program, *arguments):
+        before = set(absl.flags.FLAGS)
+        program.define_flags()
+        names = set(absl.flags.FLAGS) - before
+        try:
+            program.main(absl.flags.FLAGS(["program", *arguments]))
+        finally:
+            for name in names:
+                delattr(absl.flags.FLAGS, name)
+
+    return run_program

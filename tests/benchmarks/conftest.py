@@ -1,6 +1,5 @@
-"""A photo, a painting and a small VGG-19, and programs run in this process."""
+"""A photo, a painting and a small VGG-19."""
 
-import absl.flags
 import keras
 import pytest
 import skimage.data
@@ -60,20 +59,3 @@ def preset(photo, painting, small_vgg):
         return Settings(**{**PRESETS[name], **small, **changes})
 
     return preset
-
-
-@pytest.fixture
-def run_program():
-    """Runs a program's `main` with some flags, which are no longer defined afterwards."""
-
-    def run_program(program, *arguments):
-        before = set(absl.flags.FLAGS)
-        program.define_flags()
-        names = set(absl.flags.FLAGS) - before
-        try:
-            program.main(absl.flags.FLAGS(["program", *arguments]))
-        finally:
-            for name in names:
-                delattr(absl.flags.FLAGS, name)
-
-    return run_program

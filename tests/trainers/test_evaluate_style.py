@@ -3,7 +3,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import absl.flags
 import numpy as np
 import pytest
 from absl import app
@@ -18,20 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run_command(monkeypatch):
-    """Runs the command's `main` with flags, which are no longer defined afterwards."""
-
-    def run_command(*arguments):
-        before = set(absl.flags.FLAGS)
-        evaluate_style.define_flags()
-        names = set(absl.flags.FLAGS) - before
-        try:
-            evaluate_style.main(absl.flags.FLAGS(["evaluate", *arguments]))
-        finally:
-            for name in names:
-                delattr(absl.flags.FLAGS, name)
-
-    return run_command
+def run_command(run_program):
+    return partial(run_program, evaluate_style)
 
 
 @pytest.fixture

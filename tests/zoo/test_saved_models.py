@@ -7,7 +7,7 @@ from zoo.apply import SavedModel
 from zoo.artefacts import artefacts, plain_inputs
 from zoo.images import Picture
 
-# In levels of 8 bits: half as much again as the models of the first issue measure at worst.
+# In levels of 8 bits; the first three models measure 0.45, 1.93 and 2.59 at worst.
 MOST_GRID = {"flat": 1.0, "gradient": 3.0, "photo": 4.0}
 # They measure up to 1.11. Inside they differ, by up to 13 levels, because the statistics of the
 # whole image do.
