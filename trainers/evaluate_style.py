@@ -36,6 +36,7 @@ from zoo import catalog, images
 from zoo.apply import SavedModel
 from zoo.artefacts import artefacts, plain_inputs
 from zoo.errors import UserError
+from zoo.model_json import style_names
 from zoo.vgg import LossNetwork
 
 PARTS = ("objective", "speed", "artefacts")
@@ -89,8 +90,11 @@ def open_subject(model, saved_models=catalog.SAVED_MODELS, painting=None, loss_n
         if trained != loss_network[name]:
             raise UserError(f"{model} was trained with --{name}={trained}: give the same")
     rgb = images.read(painting).rgb
+    index = 0
+    if style := found.description.get("style"):  # taken out of a training on several paintings
+        index = style_names(stage["settings"]["style_image"]).index(style)
     try:
-        objective = style_objective(stage, rgb, LossNetwork(*loss_network.values()))
+        objective = style_objective(stage, rgb, LossNetwork(*loss_network.values()), index)
     except UserError as error:
         raise UserError(f"{model}: {error}") from error
     circumstances = {

@@ -36,7 +36,7 @@ class StyleObjective:
         )
 
 
-def style_objective(record, painting, loss_network):
+def style_objective(record, painting, loss_network, index=0):
     """The `StyleObjective` of a training.
 
     Args:
@@ -44,10 +44,17 @@ def style_objective(record, painting, loss_network):
             "settings", see `trainers.style.StyleSettings`, and "calibrated".
         painting: float32 [H, W, 3] in [0, 1], of any size.
         loss_network: a `zoo.vgg.LossNetwork`.
+        index: of the painting among those of the training.
 
     Raises:
-        UserError: the record does not tell the objective of one painting.
+        UserError: the record does not tell its objective.
     """
+
+    def of_it(values):
+        if not isinstance(values, list):  # records from when a training had one painting
+            return values
+        return values[0] if len(values) == 1 else values[index]
+
     try:
         settings = record["settings"]
         criterion = PerceptualCriterion(
@@ -55,14 +62,11 @@ def style_objective(record, painting, loss_network):
         )
         weights = {
             "content": settings["content_weight"],
-            "style": record["calibrated"]["style_weight"],
+            "style": of_it(record["calibrated"]["style_weight"]),
             "tv": settings["tv_weight"],
         }
-        style_size = settings["style_size"]
+        style_size = of_it(settings["style_size"])
     except KeyError as error:
         raise UserError(f"the record of its training does not tell {error}") from None
-    for name, weight in weights.items():
-        if not isinstance(weight, int | float):
-            raise UserError(f"the {name} weight of its training is {weight!r}, not one number")
     painting = images.resize_short_side(painting, style_size)
     return StyleObjective(criterion, criterion.style_targets(painting[None]), weights)

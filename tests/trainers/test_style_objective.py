@@ -38,9 +38,18 @@ def test_it_is_the_weighted_sum_of_the_trainings_terms(record, tiny_loss_network
     assert np.abs(gradient).max() > 0
 
 
-def test_a_record_that_tells_no_single_objective_is_refused(record, tiny_loss_network, crops):
-    several = {**record, "calibrated": {"style_weight": [3.0, 4.0]}}
-    with pytest.raises(UserError, match=r"style weight of its training is \[3.0, 4.0\]"):
-        style_objective(several, crops[2], tiny_loss_network)
+def test_of_several_paintings_it_is_that_of_one(record, tiny_loss_network, crops):
+    record["calibrated"]["style_weight"] = [3.0, 4.0]
+    record["settings"]["style_size"] = [24, 32]
+    objective = style_objective(record, crops[2], tiny_loss_network, index=1)
+    assert objective.weights == {"content": 2.0, "style": 4.0, "tv": 5.0}
+    targets = objective.criterion.style_targets(crops[2][None])
+    for layer, gram in targets.items():
+        np.testing.assert_allclose(objective.style_targets[layer], gram, rtol=1e-5)
+    record["settings"]["style_size"] = [24]
+    style_objective(record, crops[2], tiny_loss_network, index=1)
+
+
+def test_a_record_that_does_not_tell_is_refused(record, tiny_loss_network, crops):
     with pytest.raises(UserError, match="does not tell 'calibrated'"):
         style_objective({"settings": record["settings"]}, crops[2], tiny_loss_network)
