@@ -23,7 +23,7 @@ from trainers.perceptual import PerceptualTrainer
 from trainers.sources import open_source
 from zoo import criterion, images, program
 from zoo.architectures import NETWORKS
-from zoo.folding import folded
+from zoo.folding import with_styles
 from zoo.model_json import style_names
 from zoo.networks import StyleNetwork
 from zoo.normalization import NORMS
@@ -116,7 +116,7 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     network = untrained_network(settings)
     if settings.init_from and not first_step:
         fitting.load_weights(
-            network, settings.init_from, _mean_style if not settings.styles else None
+            network, settings.init_from, lambda origin: with_styles(origin, settings.styles)
         )
     if settings.train == "norms":
         for layer in network.layers:
@@ -171,14 +171,6 @@ def perceptual_trainer(settings, network, loss, style_targets, style_weights):
         style_targets = [*style_targets, style_targets[0]]
     shape = (settings.batch_size, settings.image_size, settings.image_size, 3)
     return PerceptualTrainer(network, loss, style_targets, weights, shape)
-
-
-def _mean_style(network):
-    """Of several paintings; a network of one is what it is."""
-    if network.styles is None:
-        return network
-    paintings = network.styles - 1
-    return folded(network, [1 / paintings] * paintings + [0.0])
 
 
 def _style_weights(settings, loss, style_targets, batches):
@@ -255,13 +247,15 @@ def define_flags():
     for name in ("content_layers", "style_layers"):
         flags.register_validator(name, bool, "give at least one layer")
     loss_network_flags.define(has_pooling=False)
-    flags.DEFINE_enum("network", "quarter", list(NETWORKS), "Architecture to train.")
+    flags.DEFINE_enum(
+        "network", "quarter_inverted_resize", list(NETWORKS), "Architecture to train."
+    )
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
     flags.DEFINE_string(
         "init_from",
         None,
         "Directory of another run, of the same network: start from its weights, which saves most "
-        "of the way. For one painting, a run on several gives the mean of their norms.",
+        "of the way. One painting starts from the mean of several, and several from one.",
     )
     flags.DEFINE_enum(
         "train",

@@ -8,6 +8,8 @@ _LIGHT = {"output_kernel": 3, "output_scale": 2, "padding": 8, "trunk_padding": 
 # 1x1 before the image is enlarged, where filters cost a quarter.
 _LIGHT_HEAD = {"head": ((32, 1, 1), (16, 3, 2))}
 _QUARTER64 = {**_LIGHT, "stem": ((32, 4, 2), (64, 4, 2)), "head": ((32, 3, 2),)}
+# Resized and convolved up to the full resolution. A sub-pixel output instead learns more slowly.
+_RESIZE_HEAD = {"head": ((32, 3, 2), (16, 3, 2)), "output_kernel": 5, "output_scale": 1}
 # Detail goes past the trunk, from the stem to the head at a quarter of the resolution.
 _EIGHTH = {
     **_LIGHT,
@@ -32,13 +34,9 @@ NETWORKS = {
     },
     "quarter64": _QUARTER64,
     "quarter64_few_norms": {**_QUARTER64, "trunk_norms": "few"},
-    # Resized and convolved up to the full resolution.
-    "quarter64_resize": {
-        **_QUARTER64,
-        "head": ((32, 3, 2), (16, 3, 2)),
-        "output_kernel": 5,
-        "output_scale": 1,
-    },
+    "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
+    # The default: learns as fast as johnson2016 step by step, in a sixth of its time.
+    "quarter_inverted_resize": {**_QUARTER64, **_RESIZE_HEAD, "block": "inverted"},
     # Patches of 8x8 at once: space to depth by 4, and a 2x2 convolution.
     "quarter64_patches": {**_QUARTER64, **_LIGHT_HEAD, "stem": ((64, 8, 4),)},
     "quarter48": {**_LIGHT, **_LIGHT_HEAD, "stem": ((16, 4, 2), (48, 4, 2))},

@@ -1,4 +1,4 @@
-"""One style, or a blend of several, taken out of a network of many."""
+"""Networks of one style from networks of many, and the other way round."""
 
 import numpy as np
 
@@ -27,3 +27,33 @@ def folded(network, style_weights):
             weights = [style_weights @ parameter for parameter in weights]
         layer.set_weights(weights)
     return single
+
+
+def with_styles(network, styles):
+    """A network of another number of styles, to go on training from.
+
+    Args:
+        network: a `StyleNetwork`.
+        styles: how many, the photo included; None for one style, which is the mean of the paintings
+            if there were many.
+
+    Returns:
+        `network` itself if it has as many. Of one style, each of many starts as that.
+
+    Raises:
+        ValueError: both are of many styles, and not of as many.
+    """
+    if network.styles == styles:
+        return network
+    if styles is None:
+        paintings = network.styles - 1
+        return folded(network, [1 / paintings] * paintings + [0.0])
+    if network.styles is not None:
+        raise ValueError(f"{network.styles} styles are not {styles}")
+    many = StyleNetwork(**{**network.config, "styles": styles})
+    for layer in network.layers:
+        target, weights = many.get_layer(layer.name), layer.get_weights()
+        if isinstance(target, ConditionalInstanceNormalization):
+            weights = [np.tile(parameter, (styles, 1)) for parameter in weights]
+        target.set_weights(weights)
+    return many

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zoo.architectures import NETWORKS
-from zoo.folding import folded
+from zoo.folding import folded, with_styles
 from zoo.networks import StyleNetwork
 from zoo.normalization import ConditionalInstanceNormalization
 
@@ -57,3 +57,22 @@ def test_the_photos_share_brings_in_the_photo(network, photos):
             layer.set_weights([0 * kernel, 0 * bias])
     picture = np.array(network([photos[:1], rows], training=False))
     np.testing.assert_allclose(picture, np.clip(photos[:1], 1 / 255, 254 / 255), atol=1e-5)
+
+
+def test_of_one_style_many_are_made_that_are_all_that_one(network, photos):
+    single = folded(network, (0, 1, 0, 0))
+    many = with_styles(single, 3)
+    rows = np.float32([[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0]])
+    np.testing.assert_allclose(
+        many([photos, rows], training=False), single(photos, training=False), atol=1e-5
+    )
+
+
+def test_of_many_styles_the_paintings_mean_is_made(network, photos):
+    expected = folded(network, (1 / 3, 1 / 3, 1 / 3, 0))(photos, training=False)
+    np.testing.assert_allclose(
+        with_styles(network, None)(photos, training=False), expected, atol=1e-6
+    )
+    assert with_styles(network, STYLES) is network
+    with pytest.raises(ValueError, match="4 styles are not 3"):
+        with_styles(network, 3)
