@@ -36,7 +36,13 @@ NETWORKS = {
     "quarter64_few_norms": {**_QUARTER64, "trunk_norms": "few"},
     "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
     # The default: learns as fast as johnson2016 step by step, in a sixth of its time.
-    "quarter_inverted_resize": {**_QUARTER64, **_RESIZE_HEAD, "block": "inverted"},
+    # 24 reflected pixels are as many as leave no frame of the zeros in the trunk; 8 left one.
+    "quarter_inverted_resize": {
+        **_QUARTER64,
+        **_RESIZE_HEAD,
+        "block": "inverted",
+        "padding": 24,
+    },
     # Patches of 8x8 at once: space to depth by 4, and a 2x2 convolution.
     "quarter64_patches": {**_QUARTER64, **_LIGHT_HEAD, "stem": ((64, 8, 4),)},
     "quarter48": {**_LIGHT, **_LIGHT_HEAD, "stem": ((16, 4, 2), (48, 4, 2))},
