@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from tests.serving.server_process import COMMANDS, ServerProcess
+
 
 class AsBlocking:
     """An `AsyncZooClient` whose methods wait, as a `ZooClient`'s: each test asks either twin."""
@@ -107,3 +109,30 @@ def serve():
     yield start
     for started in running:
         started.stop(grace_seconds=1)
+
+
+@pytest.fixture(scope="session", params=list(COMMANDS))
+def running(request, models, tmp_path_factory):
+    """A `ServerProcess` over tiny models; of "plus" there are copies, each for one test to harm."""
+    from tests.serving.embedded.asking import publish
+
+    folder = tmp_path_factory.mktemp("served") / "models"
+    copies = dict.fromkeys(("plus", "rolled", "relabelled", "broken", "half", "cut"), "plus")
+    for name, model in {**copies, "slow": "slow", "negative": "negative"}.items():
+        (folder / name).mkdir(parents=True)
+        publish(models / model / "1", folder / name / "1")
+    server = ServerProcess(request.param, folder)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server(running):
+    """`running`, which must not have died, and must answer, when the test is over."""
+    from tests.serving.embedded.asking import SECONDS, answer, connect, request
+
+    yield running
+    assert running.is_running, running.log.read_text()[-2000:]
+    client = connect(running.port)
+    assert answer(client.predict(request("plus"), timeout=SECONDS)) == [2.0]

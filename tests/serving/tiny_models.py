@@ -1,9 +1,12 @@
 """Tiny SavedModels to serve: pure functions, a few kilobytes each. See conftest.py."""
 
+import json
+
 import tensorflow as tf
 
 from zoo.signatures import signatures
 
+MOST_PIXELS = 2**17  # of the zoo's guards; tiles need some
 FLOATS = tf.TensorSpec([None], "float32", name="x")
 
 
@@ -68,7 +71,12 @@ def save_slow(path):
 
 def save_negative(path):
     """The zoo's signatures with its guards, around a network of one operation."""
-    save(path, **signatures(lambda images, training: 1 - images, max_pixels=2**16))
+    about = {
+        **{"name": "negative", "version": 1, "kind": "style", "factor": 1, "styles": None},
+        **{"max_pixels": MOST_PIXELS, "receptive_field": None},
+    }
+    network = signatures(lambda images, training: 1 - images, MOST_PIXELS, about=json.dumps(about))
+    save(path, **network)
 
 
 def write(folder):

@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
+from tests.serving.tiny_models import MOST_PIXELS
 from tests.zoo.encoded_files import encoded, png
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -75,8 +76,8 @@ class _Generator:
         return self._image(kind, np.zeros((self._random.randrange(3), height, width, 3), "float32"))
 
     def too_many_pixels(self, kind):
-        height = self._random.randrange(1, 2**16)
-        width = 2**16 // height + 1
+        height = self._random.randrange(1, MOST_PIXELS)
+        width = MOST_PIXELS // height + 1
         return self._image(kind, np.zeros((1, height, width, 3), np.float32))
 
     def not_finite(self, kind):

@@ -14,7 +14,7 @@ from tests.conformance.servers import LOOPBACK
 from tests.serving.embedded.asking import SECONDS, answer, connect, request, wait_until
 from tests.serving.faults.load import Load
 from tests.serving.faults.relay import Relay
-from tests.serving.faults.server_process import REST_THREADS
+from tests.serving.server_process import REST_THREADS
 
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NOISE = random.Random(0).randbytes(100_000)

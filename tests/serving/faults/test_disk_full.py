@@ -24,7 +24,7 @@ from tests.serving.embedded.asking import (
     status_request,
     wait_until,
 )
-from tests.serving.faults.server_process import ServerProcess
+from tests.serving.server_process import ServerProcess
 from zoo import warmup
 
 FULL_DISK = Path("/dev/full")

@@ -48,10 +48,15 @@ class ServerProcess:
         self.log = self.folder.with_name(f"{self.folder.name}.log")
         self._process = None
 
+    @property
+    def models_config(self):
+        """The text of the configuration that it starts with."""
+        return models_config(self.folder, self.names)
+
     def start(self, log=None):
         """Start it, and return when it listens; `log` is a file to write to in place of its own."""
         config = self.folder.with_name(f"{self.folder.name}.config")
-        config.write_text(models_config(self.folder, self.names))
+        config.write_text(self.models_config)
         flags = {
             "model_config_file": config,
             "port": self.port,
