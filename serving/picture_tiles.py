@@ -21,6 +21,8 @@ _THUMBNAIL = "thumbnail"
 # Of a tile, in pixels of the result: its memory is a fraction of what a model takes at most, and
 # the margins are a fraction of the tile.
 _SIDE = 2048
+# What a thumbnail is made of; fewer patches for a model that takes no more pixels.
+_PATCHES, _PATCH_SIDE = 64, 128
 
 
 @dataclass(frozen=True)
@@ -103,5 +105,8 @@ def choose(original, described, model, tile) -> Tiling | None:
             model=model,
         )
     factor = about.factor if about else 1
-    thumbnail = tiling.mosaic(original.picture.rgb) if in_tiles else None
+    thumbnail = None
+    if in_tiles:
+        patches = min(_PATCHES, about.max_pixels // _PATCH_SIDE**2) if about else _PATCHES
+        thumbnail = tiling.mosaic(original.picture.rgb, max(1, patches), _PATCH_SIDE)
     return Tiling(tiling.grid((height, width), tile, *margins), factor, thumbnail)
