@@ -55,9 +55,8 @@ def main(argv):
     for _ in range(flags.FLAGS.repeats):
         for name, code in IMPORTS.items():
             measured[name].append(measure(code))
-    print(
-        f"{machine()}\n\n| import | seconds | of the processor | MB of memory |\n| --- | --- | --- | --- |"
-    )
+    print(f"{machine()}\n\n| import | seconds | of the processor | MB of memory |")
+    print("| --- | --- | --- | --- |")
     for name, figures in measured.items():
         seconds, processor, memory = map(min, zip(*figures, strict=True))
         print(f"| {name} | {seconds:.2f} | {processor:.2f} | {memory / 1e6:.0f} |")
