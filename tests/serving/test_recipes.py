@@ -14,8 +14,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from serving.configure import models_config
 from tests.serving.embedded.asking import free_port
 from tests.serving.fake_server import file_of
+from zoo import catalog
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "client.md").read_text()
@@ -76,11 +78,7 @@ def ports(tmp_path_factory):
     for name, factor in (("starry-night", 1), ("sr-x4", 4)):
         save_model(folder / name / "1", factor)
     config = folder / "models.config"
-    entries = [
-        f'config {{ name: "{name}" base_path: "{folder / name}" model_platform: "tensorflow" }}'
-        for name in ("starry-night", "sr-x4")
-    ]
-    config.write_text(f"model_config_list {{ {' '.join(entries)} }}")
+    config.write_text(models_config(catalog.models(folder)))
     grpc_port, rest_port = free_port(), free_port()
     flags = [f"--port={grpc_port}", f"--rest_api_port={rest_port}", "--grpc_max_threads=32"]
     running = server.start(server.parse([*flags, f"--model_config_file={config}"]))
