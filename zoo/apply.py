@@ -7,6 +7,7 @@ picture. A file that cannot be read is named and skipped; the exit code is then 
 """
 
 import sys
+from pathlib import Path
 
 from absl import app, flags
 from tqdm import tqdm
@@ -52,11 +53,24 @@ class SavedModel:
         return picture.with_rgb(outputs["image"].numpy()[0])
 
 
+def load(model, saved_models=catalog.SAVED_MODELS):
+    """A `SavedModel` by name or directory, or a `zoo.tflite.runtime.LiteRTModel` of a .tflite file.
+
+    Raises:
+        UserError: there is none, or it cannot be loaded.
+    """
+    if Path(model).suffix == ".tflite":
+        from zoo.tflite.runtime import LiteRTModel
+
+        return LiteRTModel(model)
+    return SavedModel(catalog.find(model, saved_models).path)
+
+
 def transform_files(model, inputs, output):
     """Transform picture files one by one, with a progress bar if there are many.
 
     Args:
-        model: a `SavedModel`.
+        model: a `SavedModel`, or what else `load` gives.
         inputs: paths.
         output: see `destinations`.
 
@@ -81,7 +95,10 @@ def transform_files(model, inputs, output):
 def define_flags():
     """The program's flags."""
     flags.DEFINE_string(
-        "model", None, "A name of the catalogue, or a SavedModel's directory.", required=True
+        "model",
+        None,
+        "A name of the catalogue, a SavedModel's directory, or a .tflite file.",
+        required=True,
     )
     flags.DEFINE_string(
         "output", None, "Directory to write to; a file's name for one picture.", required=True
@@ -96,7 +113,7 @@ def main(argv):
     inputs = images.find(argv[1:])
     if not inputs:
         raise UserError(f"no pictures in {', '.join(argv[1:])}")
-    model = SavedModel(catalog.find(flags.FLAGS.model, flags.FLAGS.saved_models).path)
+    model = load(flags.FLAGS.model, flags.FLAGS.saved_models)
     written, failed = transform_files(model, inputs, flags.FLAGS.output)
     print(f"{len(written)} of {len(inputs)} pictures written to {flags.FLAGS.output}")
     return 1 if failed else 0

@@ -26,11 +26,11 @@ class BicubicUpsampling(keras.layers.Layer):
         phases = np.zeros((5, factor), np.float32)
         phases[indices + 2, np.arange(factor)[:, None]] = weights
         kernel = np.einsum("yi,xj,cd->yxcijd", phases, phases, np.eye(3, dtype=np.float32))
-        self._kernel = kernel.reshape(5, 5, 3, -1)
+        self.kernel = kernel.reshape(5, 5, 3, -1)
         self._shuffle = PixelShuffle(factor, dtype=dtype)
 
     def call(self, images):
-        sums = ops.conv(_mirror(images, 2, 2), self._kernel, padding="valid")
+        sums = ops.conv(_mirror(images, 2, 2), self.kernel, padding="valid")
         return self._shuffle(sums)
 
     def compute_output_shape(self, shape):

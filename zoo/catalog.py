@@ -2,6 +2,7 @@
 
 python -m zoo.catalog
 python -m zoo.catalog --model=starry-night
+python -m zoo.catalog --model=FILE.tflite
 """
 
 import dataclasses
@@ -98,6 +99,14 @@ def _description(path):
         raise UserError(f"{file} is damaged: {error}") from error
 
 
+def _described(model, saved_models):
+    if Path(model).suffix == ".tflite":
+        from zoo.tflite import metadata
+
+        return metadata.read(model)
+    return find(model, saved_models).description
+
+
 def table(listed):
     """The models as lines of aligned text: name, version, kind, size, source."""
     rows = [("name", "version", "kind", "size", "source")]
@@ -122,7 +131,7 @@ def main(argv):
     """Run the program; see the module's docstring."""
     directory = flags.FLAGS.saved_models
     if flags.FLAGS.model:
-        print(json.dumps(find(flags.FLAGS.model, directory).description, indent=2))
+        print(json.dumps(_described(flags.FLAGS.model, directory), indent=2))
         return
     listed = models(directory)
     if not listed:

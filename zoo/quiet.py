@@ -9,7 +9,10 @@ import tempfile
 from absl import logging
 
 # What absl's C++ logging writes before TensorFlow initialises it, at level INFO or WARNING.
-_CHATTER = re.compile(rb"^([IW]0000 |WARNING: All log messages before absl::InitializeLog)")
+_CHATTER = re.compile(
+    rb"^([IW]0000 |WARNING: All log messages before absl::InitializeLog"
+    rb"|INFO: Created TensorFlow Lite XNNPACK delegate)"
+)
 
 
 @contextlib.contextmanager
