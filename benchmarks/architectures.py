@@ -28,12 +28,12 @@ from benchmarks.optimization import machine
 from trainers import style
 from trainers.timing import alternating_seconds
 from zoo import program, runs
-from zoo.apply import SavedModel
 from zoo.architectures import NETWORKS
 from zoo.artefacts import border_error, grid_energy
 from zoo.errors import UserError
 from zoo.export import export
 from zoo.images import Picture
+from zoo.saved_model import SavedModel
 
 REFERENCE = "PyTorch's example, float32"
 SIDES = (256, 512, 1024)

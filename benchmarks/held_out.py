@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from trainers.style_objective import style_objective
 from zoo import catalog, images, program, runs
-from zoo.apply import SavedModel
+from zoo.saved_model import SavedModel
 from zoo.vgg import LossNetwork
 
 TERMS = ("content", "style", "tv")

@@ -17,9 +17,9 @@ from absl import app, flags
 from benchmarks.held_out import held_out_terms
 from trainers import loss_network_flags
 from zoo import catalog, images, program
-from zoo.apply import SavedModel
 from zoo.criterion import PerceptualCriterion
 from zoo.errors import UserError
+from zoo.saved_model import SavedModel
 from zoo.vgg import LossNetwork
 
 SIDE, MULTIPLE = 512, 4

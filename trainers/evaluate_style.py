@@ -33,10 +33,10 @@ from trainers.hardware import default_dtype_policy
 from trainers.progress import Progress
 from trainers.style_objective import StyleObjective, style_objective
 from zoo import catalog, images
-from zoo.apply import SavedModel
 from zoo.artefacts import artefacts, plain_inputs
 from zoo.errors import UserError
 from zoo.model_json import style_names
+from zoo.saved_model import SavedModel
 from zoo.vgg import LossNetwork
 
 PARTS = ("objective", "speed", "artefacts")

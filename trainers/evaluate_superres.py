@@ -20,11 +20,11 @@ from skimage.exposure import match_histograms
 import zoo.superres  # noqa: F401  (registers what runs are made of)
 from trainers import loss_network_flags
 from zoo import catalog, fidelity, images, runs
-from zoo.apply import SavedModel
 from zoo.bicubic import rescale
 from zoo.degradations import DEGRADATIONS, crop_to_multiple
 from zoo.errors import UserError
 from zoo.lpips import LPIPS
+from zoo.saved_model import SavedModel
 from zoo.vgg import LossNetwork
 
 

@@ -1,31 +1,16 @@
 """How much memory an optimisation will take, told before it starts."""
 
 import math
-from pathlib import Path
-
-import psutil
 
 from trainers.pyramid import size_to_fit
 from zoo.errors import UserError
+from zoo.memory import available
 
 # Of the features that are kept for the gradient, measured at 512 to 2048 pixels: what TensorFlow
 # takes beyond them for gradients, convolution workspaces and the process itself.
 _FEATURES_FACTOR = 2.2
 _FORWARD_FACTOR = 1.3  # the same of a painting, which has no gradient; 896 pixels
 _PROCESS = 1.0e9  # bytes
-
-# A container's control group, of version 2 or 1: the limit, what is used, and in memory.stat what
-# of this are files in the cache that make room when it is wanted.
-_CONTROL_GROUPS = Path("/sys/fs/cgroup")
-_FILES = (
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
-        "total_inactive_file",
-    ),
-)
 
 
 def bytes_needed(
@@ -47,17 +32,6 @@ def bytes_needed(
     image = math.prod(size) * (_FEATURES_FACTOR * features + 3 * arrays)
     painting = max(map(math.prod, painting_sizes), default=0) * _FORWARD_FACTOR * features
     return _PROCESS + max(image, painting)  # one painting after the other, then the image
-
-
-def available():
-    """Bytes that this process may still take: the machine's, or its container's if less."""
-    free = psutil.virtual_memory().available
-    for limit, used, stat, cached in _FILES:
-        limit, used, stat = (_CONTROL_GROUPS / name for name in (limit, used, stat))
-        if limit.exists() and (text := limit.read_text().strip()) != "max":
-            cache = dict(line.split() for line in stat.read_text().splitlines())[cached]
-            free = min(free, int(text) - int(used.read_text()) + int(cache))
-    return free
 
 
 def check(loss_network, layers, size, optimizer, dtype_policy, free=None, painting_sizes=()):

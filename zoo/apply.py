@@ -3,7 +3,8 @@
     python -m zoo.apply --model=starry-night --output=OUT INPUT [INPUT ...]
 
 An input is a file, a directory or a glob. OUT is a directory, or a file's name for a single
-picture. A file that cannot be read is named and skipped; the exit code is then 1.
+picture. A file that cannot be read is named and skipped; the exit code is then 1. docs/apply.md
+tells of large pictures, of models that enlarge, and of videos.
 """
 
 import sys
@@ -12,66 +13,23 @@ from pathlib import Path
 from absl import app, flags
 from tqdm import tqdm
 
-from zoo import catalog, images, program
+from zoo import catalog, images, program, striped, video
+from zoo.any_size import Transformation
 from zoo.destinations import destinations
 from zoo.errors import UserError
-from zoo.quiet import import_tensorflow
+from zoo.saved_model import SavedModel
+from zoo.steady import Steadied
+from zoo.style_weights import parse_style
+
+_SAVED_MODELS_ONLY = ("style", "strength", "tile", "preserve_color", "outscale", "steady")
 
 
-class SavedModel:
-    """A model of the zoo in this process.
-
-    Args:
-        path: directory of the SavedModel.
-
-    Raises:
-        UserError: it cannot be loaded, or does not map images to images.
-    """
-
-    def __init__(self, path):
-        self._tf = import_tensorflow()
-        try:
-            loaded = self._tf.saved_model.load(str(path))
-            self._transform = loaded.signatures["serving_default"]
-        except Exception as error:  # protobuf, TensorFlow and a missing signature, each its own
-            raise UserError(f"{path} cannot be loaded: {error}") from error
-        if "image" not in self._transform.structured_outputs:
-            raise UserError(f"{path}: signature serving_default has no output 'image'")
-        self._loaded = loaded  # its functions hold its variables only weakly
-
-    def __call__(self, picture):
-        """Transform a `zoo.images.Picture`; transparency is kept.
-
-        Raises:
-            UserError: the model refuses the picture.
-        """
-        try:
-            outputs = self._transform(image=self._tf.constant(picture.rgb[None]))
-        except self._tf.errors.OpError as error:
-            # Its lines above tell where in the graph, those below which node.
-            raise UserError(error.message.split("\n\t [[")[0].splitlines()[-1]) from error
-        return picture.with_rgb(outputs["image"].numpy()[0])
-
-
-def load(model, saved_models=catalog.SAVED_MODELS):
-    """A `SavedModel` by name or directory, or a `zoo.tflite.runtime.LiteRTModel` of a .tflite file.
-
-    Raises:
-        UserError: there is none, or it cannot be loaded.
-    """
-    if Path(model).suffix == ".tflite":
-        from zoo.tflite.runtime import LiteRTModel
-
-        return LiteRTModel(model)
-    return SavedModel(catalog.find(model, saved_models).path)
-
-
-def transform_files(model, inputs, output):
-    """Transform picture files one by one, with a progress bar if there are many.
+def transform_files(transform, inputs, output):
+    """Transform pictures and videos one by one, with a progress bar if there are many.
 
     Args:
-        model: a `SavedModel`, or what else `load` gives.
-        inputs: paths.
+        transform: from a `zoo.images.Picture` to a `zoo.striped.StripedPicture`.
+        inputs: paths, in the order of frames if they are those of a video.
         output: see `destinations`.
 
     Returns:
@@ -83,7 +41,10 @@ def transform_files(model, inputs, output):
         try:
             if destination.exists() and destination.samefile(source):
                 raise UserError("it would be overwritten: give another --output")
-            images.write(model(images.read(source)), destination)
+            if video.is_video(source):
+                video.transform_video(transform, source, destination)
+            else:
+                striped.write(transform(images.read(source)), destination)
             written.append(destination)
         except UserError as error:
             failed[source] = str(error)
@@ -104,6 +65,74 @@ def define_flags():
         "output", None, "Directory to write to; a file's name for one picture.", required=True
     )
     flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
+    flags.DEFINE_string(
+        "tile",
+        "auto",
+        "Side in pixels of the tiles that larger pictures are transformed in; auto: as memory "
+        "does; off: never in tiles.",
+    )
+    flags.DEFINE_string(
+        "style",
+        None,
+        "For a model of many styles: one of them, or a mixture: starry-night:0.6,great-wave:0.4",
+    )
+    flags.DEFINE_float(
+        "strength",
+        1.0,
+        "For such a model: how far to go from the photo (0) to the style (1).",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+    flags.DEFINE_bool("preserve_color", False, "Keep the picture's colours: only strokes change.")
+    flags.DEFINE_float(
+        "outscale",
+        None,
+        "How many times as large a picture becomes, for models that enlarge; by the next larger "
+        "factor that the zoo has of the model, and bicubic.",
+        lower_bound=0.01,
+    )
+    flags.DEFINE_float(
+        "steady",
+        0.0,
+        "For videos, and frames in a directory: less flicker where nothing moves. How much of the "
+        "last frame stays there; 0.8 is much.",
+        lower_bound=0.0,
+        upper_bound=0.95,
+    )
+
+
+def _tile():
+    value = flags.FLAGS.tile
+    if value in ("auto", "off"):
+        return value
+    if not value.isdecimal() or int(value) == 0:
+        raise app.UsageError(f"--tile={value}: give auto, off or a number of pixels", exitcode=2)
+    return int(value)
+
+
+def _transformation():
+    """From a `Picture` to a `StripedPicture`, as the flags say."""
+    values = flags.FLAGS.flag_values_dict()
+    tile, outscale, steady = _tile(), values["outscale"], values["steady"]
+    if Path(values["model"]).suffix == ".tflite":
+        from zoo.tflite.runtime import LiteRTModel
+
+        taken = [flag for flag in _SAVED_MODELS_ONLY if not flags.FLAGS[flag].using_default_value]
+        if taken:
+            raise UserError(f"a .tflite file takes no --{taken[0]}: leave it out")
+        lite = LiteRTModel(values["model"])
+        return lambda picture: striped.of(lite(picture))
+    found = catalog.find(values["model"], values["saved_models"])
+    if outscale is not None:
+        found = catalog.for_outscale(found, outscale)
+    style = parse_style(values["style"]) if values["style"] else None
+    model = SavedModel(found.path, style, values["strength"])
+    transform = Transformation(model, tile, values["preserve_color"], outscale)
+    if not steady:
+        return transform
+    if model.factor > 1:
+        raise UserError("--steady is for models of style: leave it out")
+    return Steadied(transform, steady)
 
 
 def main(argv):
@@ -113,8 +142,8 @@ def main(argv):
     inputs = images.find(argv[1:])
     if not inputs:
         raise UserError(f"no pictures in {', '.join(argv[1:])}")
-    model = load(flags.FLAGS.model, flags.FLAGS.saved_models)
-    written, failed = transform_files(model, inputs, flags.FLAGS.output)
+    transform = _transformation()
+    written, failed = transform_files(transform, inputs, flags.FLAGS.output)
     print(f"{len(written)} of {len(inputs)} pictures written to {flags.FLAGS.output}")
     return 1 if failed else 0
 

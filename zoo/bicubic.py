@@ -88,6 +88,33 @@ def rescale(image, factor):
     return _resize(image, size, (factor, factor))
 
 
+def resize_strips(strips, height, size):
+    """As `resize`, of an image that comes strip by strip, in bounded memory.
+
+    Args:
+        strips: of float32 [h, W, C] in [0, 1], from top to bottom.
+        height: the sum of h.
+        size: (height, width) of the result in pixels.
+
+    Yields:
+        float32 [h', width, C], from top to bottom.
+    """
+    positions = (np.arange(size[0]) + 0.5) * height / size[0] - 0.5
+    indices, weights = taps(positions, size[0] / height)
+    indices = mirrored(indices, height)
+    kept, first, done = None, 0, 0  # rows that later ones need, the first's number, rows yielded
+    for strip in strips:
+        strip = _resize_axis(strip, 1, size[1], size[1] / strip.shape[1])
+        kept = strip if kept is None else np.concatenate([kept, strip])
+        late = indices[done:].max(axis=1) >= first + len(kept)
+        ready = done + (int(np.argmax(late)) if late.any() else len(late))
+        if ready > done:
+            yield _weighted(kept, 0, indices[done:ready] - first, weights[done:ready]).clip(0, 1)
+            done = ready
+            unused = (indices[done:].min() if done < size[0] else first + len(kept)) - first
+            kept, first = kept[unused:].copy(), first + unused
+
+
 def _resize(image, size, scales):
     if min(size) < 1:
         raise UserError(f"cannot resize to {size[0]} x {size[1]} pixels")
@@ -100,6 +127,10 @@ def _resize_axis(image, axis, size, scale):
     positions = (np.arange(size) + 0.5) / scale - 0.5
     indices, weights = taps(positions, scale)
     indices = mirrored(indices, image.shape[axis])
+    return _weighted(image, axis, indices, weights)
+
+
+def _weighted(image, axis, indices, weights):
     along = (-1, 1, 1) if axis == 0 else (1, -1, 1)
     # A tap at a time: all at once would take K times the memory.
     return sum(

@@ -10,10 +10,10 @@ from pathlib import Path
 from absl import flags
 
 from zoo import catalog, images, program
-from zoo.apply import SavedModel
 from zoo.contact_sheet import contact_sheet
 from zoo.errors import UserError
 from zoo.sample_photo import sample_photo
+from zoo.saved_model import SavedModel
 
 PHOTOS = ("chelsea", "coffee", "rocket")
 _CARD = """\

@@ -78,6 +78,27 @@ def find(model, saved_models=SAVED_MODELS):
     )
 
 
+def for_outscale(model, outscale):
+    """Of a super-resolution model and those named alike, such as sr-x2 and sr-x8 of sr-x4, the one
+    with the smallest factor that is no less than `outscale`, or the largest factor there is.
+
+    Args:
+        model: a `Model` of the catalogue.
+        outscale: how many times as large a picture is to become.
+    """
+    factor = model.description.get("factor", 1)
+    saved_models = model.path.parent.parent
+    alike = [
+        other
+        for other in models(saved_models)
+        if (of := other.description.get("factor", 1)) > 1
+        and other.name.replace(f"x{of}", "x") == model.name.replace(f"x{factor}", "x")
+    ]
+    factors = {each.description["factor"]: each for each in [*alike, model] if factor > 1}
+    enough = [each for each in factors if each >= outscale]
+    return factors[min(enough) if enough else max(factors)] if factors else model
+
+
 def _versions(directory):
     # Others, such as an export that is not finished yet, TensorFlow Serving does not see either.
     files = directory.glob("*/saved_model.pb")

@@ -5,6 +5,7 @@ leaves `read` as a `Picture`: upright, sRGB, float32 in 0..1, its transparency b
 """
 
 import contextlib
+import dataclasses
 import functools
 import glob
 import io
@@ -55,6 +56,23 @@ class ImageError(UserError):
     """A picture cannot be read or written: the text names the file and what is wrong with it."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a picture's file was beyond its colours, for a file that is made of it.
+
+    Attributes:
+        grey: whether it held no colours.
+        depth: bits of a channel, 8 or 16.
+        exif: its EXIF, as upright; empty if there was none.
+        profiled: whether it came with an ICC profile, from which `read` has gone to sRGB.
+    """
+
+    grey: bool = False
+    depth: int = 8
+    exif: bytes = b""
+    profiled: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A picture in memory.
@@ -62,6 +80,7 @@ class Picture:
     Attributes:
         rgb: float32 [H, W, 3], sRGB, 0..1. Colours under fully transparent pixels are kept.
         alpha: float32 [H, W], 0..1, not premultiplied; None: opaque.
+        origin: what its file was.
 
     Raises:
         ImageError: a wrong rank or dtype, no pixels, NaN, values outside 0..1.
@@ -69,6 +88,7 @@ class Picture:
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
+    origin: Origin = Origin()
 
     def __post_init__(self):
         object.__setattr__(self, "rgb", _unit_range(self.rgb))
@@ -90,10 +110,11 @@ class Picture:
         Args:
             rgb: float [h, w, 3], 0..1, of any size: alpha is resized to it (super-resolution).
         """
-        picture = Picture(rgb)
+        picture = Picture(rgb, origin=self.origin)
         if self.alpha is None:
             return picture
-        return Picture(picture.rgb, _resize_plane(self.alpha, picture.rgb.shape[:2]))
+        alpha = _resize_plane(self.alpha, picture.rgb.shape[:2])
+        return dataclasses.replace(picture, alpha=alpha)
 
     def over_white(self) -> np.ndarray:
         """The colours seen on white paper: float32 [H, W, 3], 0..1."""
@@ -215,13 +236,27 @@ def write(picture, path, quality: int = 95) -> None:
     Raises:
         ImageError: as `encode`, an unknown suffix, a place that cannot be written.
     """
+    with appearing(path) as file:
+        file.write(encode(picture, Path(path).suffix[1:], quality))
+
+
+@contextlib.contextmanager
+def appearing(path):
+    """A binary file to write to, which gets its name when the block ends, and not if it fails.
+
+    Args:
+        path: the name; missing parent directories are made.
+
+    Raises:
+        ImageError: it cannot be written, or the block raised this or an OSError.
+    """
     path = Path(path)
     partial = path.parent / f".{secrets.token_hex(8)}.partial"
     with _failures(path, "cannot be written"):
-        data = encode(picture, path.suffix[1:], quality)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
+            with partial.open("wb") as file:
+                yield file
             os.replace(partial, path)
         finally:
             with contextlib.suppress(OSError):  # it is there only after a failure
@@ -344,9 +379,25 @@ def _decode(image, max_pixels, short_side=None):
         )
     if short_side:
         image.draft(None, (short_side, short_side))
-    image.load()
-    image = _turn_upright(image)
     icc = image.info.get("icc_profile")
+    # Pillow applies profiles to 8 bits only.
+    low = None if icc and _srgb_transform(icc, "RGB") else _low_bytes(image)
+    image.load()
+    deep = low is not None or image.mode.startswith("I")
+    grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+    origin = Origin(grey, 16 if deep else 8, _exif(image), bool(icc))
+    return dataclasses.replace(_pixels(image, icc, low), origin=origin)
+
+
+def _pixels(image, icc, low):
+    orientation = _orientation(image)
+    image = _turn_upright(image, orientation)
+    if low is not None:
+        levels = np.asarray(image).astype(np.uint16) * 256
+        levels += np.asarray(_turn_upright(low, orientation))
+        key = image.info.get("transparency")
+        picture = _from_array(levels)
+        return picture if key is None else Picture(picture.rgb, _unlike(levels, key))
     # Mode I from a PGM is 16 bits, which Pillow scales to 0..65535.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return _from_16_bits(image, icc)
@@ -358,16 +409,54 @@ def _decode(image, max_pixels, short_side=None):
     return Picture(_scale(_to_srgb(colours, icc)), None if alpha is None else _scale(alpha))
 
 
-def _turn_upright(image):
-    orientation = _orientation(image)
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-
-
 def _orientation(image):
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # broken EXIF does not make the pixels unreadable
         return None
+
+
+def _turn_upright(image, orientation):
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _exif(image):
+    """The EXIF of the upright picture of any size: without what tells of the stored pixels."""
+    if "exif" not in image.info:
+        return b""
+    try:
+        exif = Image.Exif()  # the image's own object goes on to tell the orientation
+        exif.load(image.info["exif"])
+        exif[ExifTags.Base.Orientation] = 1
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        for size in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight):
+            details.pop(size, None)
+        return exif.tobytes().removeprefix(b"Exif\0\0")
+    except Exception:  # broken
+        return b""
+
+
+def _low_bytes(image):
+    """The lower bytes of 16-bit colours, of which Pillow reads the upper; None of other pictures.
+
+    Read by telling Pillow that the bytes come in the other order.
+    """
+    other_order = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGBA;16B": "RGBA;16L"}
+    swapped = []
+    for tile in getattr(image, "tile", ()):
+        mode, *rest = (tile.args,) if isinstance(tile.args, str) else tile.args or ("",)
+        if mode not in other_order:
+            return None
+        mode = other_order[mode]
+        swapped.append(tile._replace(args=(mode, *rest) if rest else mode))
+    if not swapped:
+        return None
+    position = image.fp.tell()
+    low = _open(image.fp)
+    low.tile = swapped
+    low.load()
+    image.fp.seek(position)
+    return low
 
 
 def _split_alpha(image):
@@ -386,7 +475,12 @@ def _from_16_bits(image, icc):
     curves = _scale(_to_srgb(Image.fromarray(knots[None]), icc))[0].T
     rgb = np.dstack([np.interp(levels / 257, knots, curve) for curve in curves])
     key = image.info.get("transparency")
-    return Picture(rgb, None if key is None else (levels != key).astype(np.float32))
+    return Picture(rgb, None if key is None else _unlike(levels[..., None], key))
+
+
+def _unlike(levels, key):
+    """Alpha of a file that holds a colour for transparent pixels."""
+    return (levels != key).any(axis=-1).astype(np.float32)
 
 
 def _to_srgb(image, icc):

@@ -16,7 +16,7 @@ from zoo.layers import (
     ReflectionPadding2D,
     UnitRange,
 )
-from zoo.normalization import InstanceNormalization
+from zoo.normalization import ConditionalInstanceNormalization, InstanceNormalization
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def _through(layer):
 @_through.register(layers.Identity)
 @_through.register(layers.ReLU)
 @_through.register(layers.Rescaling)
+@_through.register(ConditionalInstanceNormalization)
 @_through.register(InstanceNormalization)
 @_through.register(UnitRange)
 def _(layer):

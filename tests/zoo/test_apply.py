@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from tests.zoo.encoded_files import encoded, png
 from zoo import images
-from zoo.apply import SavedModel, destinations, transform_files
-from zoo.errors import UserError
+from zoo.apply import transform_files
+from zoo.destinations import destinations
+from zoo.striped import StripedPicture
 
 
 def run_program(*arguments, **options):
@@ -97,6 +97,7 @@ def test_nothing_else_is_on_standard_error_but_the_progress_bar(applied):
         (["--model=tiny", "--output=out"], 2, "no input: give picture files"),
         (["--model=tiny", "--output=out", "a.jpg"], 1, "a.jpg: no such file"),
         (["--model=scream", "--output=out", "good.jpg"], 1, "no model 'scream'"),
+        (["--model=tiny", "--output=out", "--tile=all", "good.jpg"], 2, "auto, off or a number"),
     ],
 )
 def test_what_is_wrong_is_said_before_any_work(album, arguments, code, problem):
@@ -109,51 +110,12 @@ def test_what_is_wrong_is_said_before_any_work(album, arguments, code, problem):
     assert not (album / "out").exists()
 
 
-# --- The model
-
-
-def test_transparency_is_kept(tiny_model, photo):
-    alpha = np.linspace(0, 1, 30, dtype=np.float32)[None].repeat(20, 0)
-    picture = images.Picture(photo[:20, :30] / 255, alpha)
-    output = SavedModel(tiny_model)(picture)
-    np.testing.assert_array_equal(output.alpha, alpha)
-    assert output.rgb.shape == (20, 30, 3)
-
-
-def save(path, output):
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], name="image")])
-    def serving_default(image):
-        large = tf.debugging.Assert(tf.shape(image)[1] < 100, ["image must be lower than 100"])
-        with tf.control_dependencies([large]):
-            return {output: tf.identity(image)}
-
-    tf.saved_model.save(tf.Module(), str(path), signatures={"serving_default": serving_default})
-    return path
-
-
-def test_what_the_model_refuses_is_told_in_its_words(tmp_path, photo):
-    model = SavedModel(save(tmp_path, "image"))
-    with pytest.raises(UserError, match=r"^assertion failed: \[image must be lower than 100\]$"):
-        model(images.read(photo))
-
-
-def test_what_is_no_model_of_images_is_refused_by_name(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere cannot be loaded"):
-        SavedModel(tmp_path / "nowhere")
-    save(tmp_path / "words", "text")
-    with pytest.raises(UserError, match=r"words: signature serving_default has no output 'image'"):
-        SavedModel(tmp_path / "words")
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"no model")
-    with pytest.raises(UserError, match=r"broken cannot be loaded"):
-        SavedModel(tmp_path / "broken")
-
-
 # --- Where pictures go
 
 
 def inverted(picture):
-    return picture.with_rgb(1 - picture.rgb)
+    size = picture.rgb.shape[:2]
+    return StripedPicture(size, 3, iter([1 - picture.rgb]), picture.origin)
 
 
 def test_one_picture_may_be_given_a_files_name(album, tmp_path):
@@ -209,7 +171,7 @@ def test_a_picture_is_never_replaced_by_its_own_result(tmp_path, photo):
     source = tmp_path / "photo.png"
     images.write(photo, source)
     before = source.read_bytes()
-    written, failed = transform_files(lambda picture: picture, [source], tmp_path)
+    written, failed = transform_files(inverted, [source], tmp_path)
     assert not written
     assert "another --output" in failed[source]
     assert source.read_bytes() == before

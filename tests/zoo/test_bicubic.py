@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.bicubic import keys_kernel, mirrored, rescale, resize, taps
+from zoo.bicubic import keys_kernel, mirrored, rescale, resize, resize_strips, taps
 from zoo.errors import UserError
 from zoo.sample_photo import sample_photo
 
@@ -137,3 +137,12 @@ def test_impossible_sizes_are_refused():
     for factor in (0, -2):
         with pytest.raises(UserError, match=f"by the factor {factor}: give one above zero"):
             rescale(image, factor)
+
+
+@pytest.mark.parametrize("size", [(75, 45), (303, 181), (20, 33), (101, 60), (1, 1)])
+def test_strip_by_strip_an_image_is_resized_as_it_is_at_once(size):
+    image = np.random.default_rng(0).uniform(size=(101, 60, 3)).astype(np.float32)
+    strips = [image[:1], image[1:30], image[30:33], image[33:]]
+    resized = list(resize_strips(strips, 101, size))
+    np.testing.assert_allclose(np.concatenate(resized), resize(image, size), atol=1e-6)
+    assert len(resized) > 1 or size[0] < 10

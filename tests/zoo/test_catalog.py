@@ -128,3 +128,22 @@ def test_the_program_says_what_is_wrong(arguments, code, problem):
     assert result.stderr.startswith("zoo.catalog: ")
     assert problem in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_model_for_a_scale_is_the_next_larger_of_those_named_alike(tmp_path):
+    for factor in (2, 4, 8):
+        for name in (f"sr-x{factor}", f"sr-x{factor}-pixel")[: 1 if factor == 8 else 2]:
+            add(tmp_path, f"{name}/1", {"kind": "superres", "factor": factor})
+    add(tmp_path, "udnie/1", {"kind": "style"})
+
+    def chosen(name, outscale):
+        return catalog.for_outscale(catalog.find(name, tmp_path), outscale).name
+
+    assert [chosen("sr-x2", scale) for scale in (1.5, 2, 2.1, 4, 5, 20)] == [
+        *["sr-x2"] * 2,
+        *["sr-x4"] * 2,
+        *["sr-x8"] * 2,
+    ]
+    assert chosen("sr-x8", 3) == "sr-x4"
+    assert chosen("sr-x2-pixel", 5) == "sr-x4-pixel"
+    assert chosen("udnie", 3) == "udnie"

@@ -10,6 +10,8 @@ from zoo.errors import UserError
 from zoo.export import export
 from zoo.model_json import style_names
 from zoo.sample_photo import sample_photo
+from zoo.saved_model import SavedModel
+from zoo.style_weights import style_weights
 
 REFUSED = tf.errors.InvalidArgumentError
 PHOTO = tf.constant(sample_photo()[None, :40, :50])
@@ -37,6 +39,19 @@ def test_a_model_of_several_styles_does_what_the_network_does(signatures, painte
     np.testing.assert_allclose(pictures, expected, atol=1e-5)
     alone = signatures["serving_default"](image=PHOTO, style_weights=style_weights[1:])["image"]
     np.testing.assert_allclose(alone, expected[1:], atol=1e-5)
+
+
+def test_one_process_applies_one_mixture(painters, signatures):
+    names = json.loads((painters / "assets.extra" / "model.json").read_text())["styles"]
+    mixture = {names[0]: 1, names[1]: 3}
+    model = SavedModel(painters, mixture, strength=0.5)
+    row = style_weights(names, mixture, 0.5)[None]
+    expected = signatures["serving_default"](image=PHOTO, style_weights=row)["image"]
+    np.testing.assert_array_equal(model.image(PHOTO[0].numpy()), expected[0])
+    tile = model.tile(PHOTO[0].numpy(), PHOTO[0].numpy())
+    np.testing.assert_allclose(tile, expected[0], atol=1e-4)
+    with pytest.raises(UserError, match="no style 'water-lilies'"):
+        SavedModel(painters, "water-lilies")
 
 
 def test_files_have_styles_of_their_own(signatures):

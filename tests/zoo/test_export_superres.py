@@ -12,8 +12,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.conftest import write_run
 from zoo import catalog, images, runs
-from zoo.apply import SavedModel, transform_files
+from zoo.any_size import Transformation, whole
+from zoo.apply import transform_files
 from zoo.export import export
+from zoo.saved_model import SavedModel
 from zoo.superres import SuperResolutionNetwork
 
 FACTOR = 4
@@ -81,11 +83,20 @@ def test_warmup_requests_are_answered_in_factor_times_their_size(path):
 def test_pictures_are_enlarged_with_their_transparency(path, rgba, tmp_path):
     part = rgba[:20, :256:8]
     Image.fromarray(part).save(tmp_path / "glass.png")
-    written, failed = transform_files(
-        SavedModel(path), [tmp_path / "glass.png"], tmp_path / "large"
-    )
+    transform = Transformation(SavedModel(path))
+    written, failed = transform_files(transform, [tmp_path / "glass.png"], tmp_path / "large")
     assert failed == {}
     enlarged = images.read(written[0])
     assert enlarged.rgb.shape == (80, 128, 3)
     alpha = enlarged.alpha.reshape(20, 4, 32, 4).mean(axis=(1, 3))
     np.testing.assert_allclose(alpha, part[..., 3] / 255, atol=0.02)
+
+
+def test_in_tiles_a_picture_is_what_it_is_whole(path, photo):
+    model = SavedModel(path)
+    picture = images.Picture(photo[:90, :130].astype(np.float32) / 255)
+    untiled = whole(Transformation(model, "off")(picture)).rgb
+    strips = Transformation(model, 50)(picture).strips
+    tiled = list(strips)
+    assert len(tiled) == 3
+    np.testing.assert_allclose(np.concatenate(tiled), untiled, atol=0.1 / 255)

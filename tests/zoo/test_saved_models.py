@@ -3,9 +3,9 @@
 import pytest
 
 from zoo import catalog
-from zoo.apply import SavedModel
 from zoo.artefacts import artefacts, plain_inputs
 from zoo.images import Picture
+from zoo.saved_model import SavedModel
 
 # In levels of 8 bits; the first three models measure 0.45, 1.93 and 2.59 at worst.
 MOST_GRID = {"flat": 1.0, "gradient": 3.0, "photo": 4.0}
