@@ -44,19 +44,36 @@ def available(client, model):
     return [number for number, state in states(client, model) if state == State.AVAILABLE]
 
 
-def test_a_version_rolled_forward_and_back_loses_no_call(server, models):
-    client, folder = connect(server.port), server.folder / "rolled"
-    with Load(one_call(client, "rolled")) as load:
+def roll_under_load(client, model, folder, models):
+    """Forward and back, twice; every call is answered by one of the two versions."""
+    with Load(one_call(client, model)) as load:
         wait_until(load.more(2.0))
         for new in ("2", "3"):
             publish(models / "plus/2", folder / new)
-            wait_until(lambda new=new: available(client, "rolled") == [int(new)])
+            wait_until(lambda new=new: available(client, model) == [int(new)])
             wait_until(load.more(3.0))
             remove(folder / new)
-            wait_until(lambda: available(client, "rolled") == [1])
+            wait_until(lambda: available(client, model) == [1])
             wait_until(load.more(2.0))
     assert load.failures == []
     assert set(load.answers) == {2.0, 3.0}
+
+
+def test_a_version_rolled_forward_and_back_loses_no_call(server, models):
+    roll_under_load(connect(server.port), "rolled", server.folder / "rolled", models)
+
+
+def test_with_batching_it_loses_no_call_either(serve, models, tmp_path):
+    folder, batching = tmp_path / "plus", tmp_path / "batching.config"
+    folder.mkdir()
+    publish(models / "plus/1", folder / "1")
+    # Calls wait for others: there are always some on the way to a version that goes.
+    batching.write_text("max_batch_size { value: 8 } batch_timeout_micros { value: 20000 }")
+    port = serve(
+        *("--model_name=plus", f"--model_base_path={folder}", "--enable_batching"),
+        *(f"--batching_parameters_file={batching}", "--file_system_poll_wait_seconds=0.05"),
+    )
+    roll_under_load(connect(port), "plus", folder, models)
 
 
 def test_a_label_moved_forward_and_back_loses_no_call(server, models):
