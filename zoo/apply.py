@@ -19,9 +19,10 @@ from zoo.destinations import destinations
 from zoo.errors import UserError
 from zoo.saved_model import SavedModel
 from zoo.steady import Steadied
-from zoo.style_weights import parse_style
+from zoo.style_weights import parse_style, style_weights
 
-_SAVED_MODELS_ONLY = ("style", "strength", "tile", "preserve_color", "outscale", "steady")
+_SAVED_MODELS_ONLY = ("tile", "preserve_color", "outscale", "steady")
+_STYLES_ONLY = ("style", "strength")
 
 
 def transform_files(transform, inputs, output):
@@ -115,13 +116,7 @@ def _transformation():
     values = flags.FLAGS.flag_values_dict()
     tile, outscale, steady = _tile(), values["outscale"], values["steady"]
     if Path(values["model"]).suffix == ".tflite":
-        from zoo.tflite.runtime import LiteRTModel
-
-        taken = [flag for flag in _SAVED_MODELS_ONLY if not flags.FLAGS[flag].using_default_value]
-        if taken:
-            raise UserError(f"a .tflite file takes no --{taken[0]}: leave it out")
-        lite = LiteRTModel(values["model"])
-        return lambda picture: striped.of(lite(picture))
+        return _litert_transformation(values)
     found = catalog.find(values["model"], values["saved_models"])
     if outscale is not None:
         found = catalog.for_outscale(found, outscale)
@@ -133,6 +128,22 @@ def _transformation():
     if model.factor > 1:
         raise UserError("--steady is for models of style: leave it out")
     return Steadied(transform, steady)
+
+
+def _litert_transformation(values):
+    from zoo.tflite.runtime import LiteRTModel
+
+    model = LiteRTModel(values["model"])
+    styles = model.description.get("styles") if model.styles else None
+    refused = _SAVED_MODELS_ONLY if styles else (*_SAVED_MODELS_ONLY, *_STYLES_ONLY)
+    for flag in refused:
+        if not flags.FLAGS[flag].using_default_value:
+            raise UserError(f"this .tflite file takes no --{flag}: leave it out")
+    weights = None
+    if styles:
+        style = parse_style(values["style"]) if values["style"] else styles[0]
+        weights = style_weights(styles, style, values["strength"])
+    return lambda picture: striped.of(model(picture, weights))
 
 
 def main(argv):

@@ -71,3 +71,25 @@ def test_the_programs_take_a_file(converted, photos, tmp_path):
         [sys.executable, "-m", "zoo.catalog", f"--model={path}"], capture_output=True, check=True
     )
     assert json.loads(told.stdout) == metadata.read(path)
+
+
+def test_styles_are_chosen_by_name(tmp_path, photos):
+    import keras
+
+    from zoo.tflite.convert import convert
+
+    image = keras.Input((None, None, 3), name="image")
+    weights = keras.Input((2,), name="style_weights")
+    share = keras.layers.Reshape((1, 1, 2))(weights)[..., :1]
+    network = keras.Model([image, weights], image * share)
+    about = {"kind": "style", "factor": 1, "styles": ["same", "black"]}
+    path = tmp_path / "several.tflite"
+    path.write_bytes(metadata.with_metadata(convert(network, (16, 16)), about))
+    images.write(photos[0][:16, :16], tmp_path / "cat.png")
+    command = [sys.executable, "-m", "zoo.apply", f"--model={path}", f"--output={tmp_path}/out.png"]
+    cat = images.read(tmp_path / "cat.png").rgb
+    for style, factor in (("black", 0), ("same:1,black:3", 0.25)):
+        subprocess.run([*command, f"--style={style}", f"{tmp_path}/cat.png"], check=True)
+        np.testing.assert_allclose(images.read(tmp_path / "out.png").rgb, factor * cat, atol=0.003)
+    with pytest.raises(UserError, match="has styles, give a weight for each: same, black"):
+        LiteRTModel(path)(Picture(cat))
