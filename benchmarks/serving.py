@@ -38,7 +38,7 @@ max_batch_size { value: 4 } batch_timeout_micros { value: 2000 }
 num_batch_threads { value: 2 } max_enqueued_batches { value: 100 }
 """
 ENOUGH_THREADS = "--grpc_max_threads=128"
-CALL_SECONDS = 120  # a call's timeout: at 64 callers each waits for 63 others
+CALL_SECONDS = 300  # a call's timeout: at 64 callers each waits for 63 others
 
 # The bar of the overhead: the larger of the two.
 MOST_OVERHEAD_MS = 8
