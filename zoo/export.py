@@ -1,8 +1,10 @@
 """Export a trained network as a SavedModel that TensorFlow Serving takes.
 
     python -m zoo.export --run=runs/NAME --name=starry-night --version=1
+    python -m zoo.export --model=starry-night --version=2
 
-It is checked on a real photo, and appears under its final name whole or not at all.
+The second exports a model again, as a further version with what newer exports have. It is checked
+on a real photo, and appears under its final name whole or not at all.
 """
 
 import contextlib
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import model_json, program, runs
+from zoo import catalog, model_json, program, runs
 from zoo.errors import UserError
 from zoo.quiet import import_tensorflow
 
@@ -51,11 +53,7 @@ def export(
     Raises:
         UserError: the run has no checkpoint, the version exists, or the model gives no picture.
     """
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise UserError(f"model name {name!r}: use lower-case letters, digits and hyphens")
-    final = Path(saved_models) / name / str(version)
-    if final.exists():
-        raise UserError(f"{final} exists, and a version never changes: give another --version")
+    final = _new_version(name, version, saved_models)
     paintings = runs.read_record(run)["settings"].get("style_image", [])
     styles = model_json.style_names(paintings)[:-1] if len(paintings) > 1 else []
     if style is not None and style not in styles:
@@ -70,13 +68,51 @@ def export(
         run, name, version, dtype_policy, max_pixels, about or {}, style
     )
 
+    network = _network(checkpoint / runs.NETWORK, dtype_policy)
+    if style is not None:
+        network = _single(network, styles.index(style), dtype_policy)
+    return _publish(final, network, description)
+
+
+def export_again(model, version, saved_models):
+    """Write a further version of a model, of the same network, in today's form.
+
+    Args:
+        model: a `zoo.catalog.Model`.
+        version: positive integer.
+        saved_models: directory of the zoo.
+
+    Returns:
+        The path of the new version.
+
+    Raises:
+        UserError: the version exists, or the model does not tell of which network it is made.
+    """
+    from zoo import saved_network
+
+    final = _new_version(model.name, version, saved_models)
+    description = {"styles": None, "max_pixels": MAX_PIXELS, **model.description}
+    description |= {"name": model.name, "version": version}
+    with _policy(description["export_dtype_policy"]):
+        network = saved_network.load(model.path)
+    return _publish(final, network, description)
+
+
+def _new_version(name, version, saved_models):
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise UserError(f"model name {name!r}: use lower-case letters, digits and hyphens")
+    final = Path(saved_models) / name / str(version)
+    if final.exists():
+        raise UserError(f"{final} exists, and a version never changes: give another --version")
+    return final
+
+
+def _publish(final, network, description):
+    """Write the version beside its final place, and rename it; returns that."""
+    description["receptive_field"] = _receptive_field(network, description["factor"])
     # TensorFlow Serving sees only directories whose name is a number.
-    partial = final.with_name(f"partial-{version}-{os.getpid()}")
+    partial = final.with_name(f"partial-{final.name}-{os.getpid()}")
     try:
-        network = _network(checkpoint / runs.NETWORK, dtype_policy)
-        if style is not None:
-            network = _single(network, styles.index(style), dtype_policy)
-        description["receptive_field"] = _receptive_field(network, description["factor"])
         _write(partial, network, description)
         (partial / model_json.FILE).write_text(json.dumps(description, indent=2) + "\n")
         os.rename(partial, final)
@@ -156,8 +192,16 @@ def _write(directory, network, description):
 
 def define_flags():
     """The program's flags."""
-    flags.DEFINE_string("run", None, "The training run's directory.", required=True)
-    flags.DEFINE_string("name", None, "The model's name: a-z, 0-9 and hyphens.", required=True)
+    flags.DEFINE_string("run", None, "The training run's directory.")
+    flags.DEFINE_string("name", None, "The model's name: a-z, 0-9 and hyphens.")
+    flags.DEFINE_string(
+        "model", None, "In place of a run: a name of the catalogue, to export again."
+    )
+    flags.register_multi_flags_validator(
+        ["run", "name", "model"],
+        lambda values: bool(values["model"]) != bool(values["run"] and values["name"]),
+        "give --run and --name, or --model",
+    )
     flags.DEFINE_integer("version", 1, "The model's version; must be new.", lower_bound=1)
     flags.DEFINE_string("saved_models", "saved_models", "Directory to export to.")
     flags.DEFINE_enum(
@@ -189,6 +233,11 @@ def main(argv):
     """Run the program; see the module's docstring."""
     values = flags.FLAGS.flag_values_dict()
     import_tensorflow()
+    if values["model"]:
+        model = catalog.find(values["model"], values["saved_models"])
+        path = export_again(model, values["version"], values["saved_models"])
+        print(f"exported {path}")
+        return
     about = ("painting", "artist", "year", "source", "training_data", "machine", "license")
     path = export(
         values["run"],

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from tests.conftest import write_run
 from tests.zoo.encoded_files import encoded
+from zoo import catalog
 from zoo.errors import UserError
-from zoo.export import export
+from zoo.export import export, export_again
 from zoo.model_json import style_names
 from zoo.sample_photo import sample_photo
 from zoo.saved_model import SavedModel
@@ -132,3 +133,20 @@ def test_paintings_of_one_name_are_refused(paintings, tmp_path, painters_network
     run = write_run(tmp_path / "run", painters_network, style_image=paintings)
     with pytest.raises(UserError, match="two styles would be called"):
         export(run, "x", 1, tmp_path / "zoo")
+
+
+def test_a_model_is_exported_again_as_the_same_network(painters, signatures, tmp_path):
+    model = catalog.find(str(painters))
+    path = export_again(model, 5, tmp_path)
+    assert path == tmp_path / "painters" / "5"
+    again = tf.saved_model.load(str(path))
+    style_weights = tf.constant([[0.3, 0.3, 0.4]])
+    pictures = [
+        each["serving_default"](image=PHOTO, style_weights=style_weights)["image"]
+        for each in (again.signatures, signatures)
+    ]
+    np.testing.assert_allclose(*pictures, atol=1e-5)
+    before, after = model.description, catalog.find(str(path)).description
+    assert after == {**before, "version": 5}
+    with pytest.raises(UserError, match="give another --version"):
+        export_again(model, 5, tmp_path)
