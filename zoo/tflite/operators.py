@@ -18,6 +18,7 @@ GPU_OPERATIONS = frozenset(
         "DIV",
         "EXP",
         "FULLY_CONNECTED",
+        "GATHER",
         "LOG",
         "LOGISTIC",
         "MAXIMUM",
