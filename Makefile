@@ -1,11 +1,17 @@
-# demo, test, lint: each makes .venv by itself, once.
+# demo, serve, test, lint: each makes .venv by itself, once.
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo serve test lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m serving.demo --output=demo
+
+# Every model, on this machine only: gRPC at port 8500, REST at 8501; Ctrl-C ends it.
+serve: .venv/installed
+	$(BIN)/python -m serving.configure --output=build/serve/models.config
+	$(BIN)/python -m serving.server --model_config_file=build/serve/models.config \
+		--port=8500 --rest_api_port=8501
 
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
