@@ -53,7 +53,7 @@ def compare(model, side, tile):
     picture = images.Picture(large_picture(side))
     tiled = whole(Transformation(model, tile)(picture)).rgb
     untiled = whole(Transformation(model, "off")(picture)).rgb
-    psnr = -10 * np.log10(np.mean(np.square(tiled - untiled)))
+    psnr = -10 * np.log10(np.mean(np.square(tiled - untiled)) + 1e-15)
     if model.factor > 1:
         margins = (model.receptive_field, 0, 1)
     else:
