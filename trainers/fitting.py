@@ -12,7 +12,7 @@ from absl import logging
 from trainers import checkpoints
 from trainers.callbacks import Progress, StopOnNaN
 from trainers.hardware import default_dtype_policy, environment
-from zoo import runs
+from zoo import catalog, runs, saved_network
 from zoo.errors import UserError
 
 FINAL_LEARNING_RATE = 0.02  # of the first; the schedule is a cosine
@@ -90,26 +90,38 @@ def start_record(kind, settings, output, calibrate):
     return record
 
 
-def load_weights(network, run, convert=None):
-    """Start from the network of another run's last checkpoint, what --init_from does.
+def load_weights(network, origin, convert=None):
+    """Start from the weights of another network, what --init_from does.
 
     Args:
         network: gets the weights.
-        run: the other run's directory.
+        origin: the directory of a run, of which the last checkpoint counts, or a model: a name of
+            the catalogue or a SavedModel's directory.
         convert: None, or what makes a network of `network`'s shape from the other.
 
     Raises:
-        UserError: there is no checkpoint, or its network has another shape.
+        UserError: there is no such run or model, or its network has another shape.
     """
-    step, checkpoint = runs.latest_checkpoint(run)
-    if checkpoint is None:
-        raise UserError(f"--init_from: {run} has no checkpoint")
-    origin = keras.saving.load_model(checkpoint / runs.NETWORK, compile=False)
+    step, checkpoint = runs.latest_checkpoint(origin)
+    if checkpoint is not None:
+        other = keras.saving.load_model(checkpoint / runs.NETWORK, compile=False)
+        told = f"{origin}, step {step}"
+    elif (Path(origin) / "run.json").exists():
+        raise UserError(f"--init_from: {origin} has no checkpoint")
+    else:
+        try:
+            model = catalog.find(origin)
+        except UserError as error:
+            raise UserError(
+                f"--init_from: {origin} is no run with a checkpoint, and {error}"
+            ) from None
+        other = saved_network.load(model.path)
+        told = f"{model.name}, version {model.version}"
     try:
-        network.set_weights((convert(origin) if convert else origin).get_weights())
+        network.set_weights((convert(other) if convert else other).get_weights())
     except ValueError as error:
-        raise UserError(f"--init_from: {run} trained a network of another shape") from error
-    print(f"starting from the network of {run}, step {step}")
+        raise UserError(f"--init_from: {origin} trained a network of another shape") from error
+    print(f"starting from the network of {told}")
 
 
 def fit(trainer, batches, report, learning_rate, checkpoint_interval, ema_momentum=0.0):

@@ -254,8 +254,9 @@ def define_flags():
     flags.DEFINE_string(
         "init_from",
         None,
-        "Directory of another run, of the same network: start from its weights, which saves most "
-        "of the way. One painting starts from the mean of several, and several from one.",
+        "Directory of another run, or a model, of the same network: start from its weights, which "
+        "saves most of the way. One painting starts from the mean of several, and several from "
+        "one.",
     )
     flags.DEFINE_enum(
         "train",

@@ -16,6 +16,7 @@ import pytest
 from trainers import checkpoints, style
 from zoo import runs
 from zoo.errors import UserError
+from zoo.export import export
 
 ROOT = Path(__file__).parents[2]
 
@@ -203,6 +204,17 @@ def test_a_run_can_start_from_the_network_of_another(settings, finished_run, tmp
         np.testing.assert_allclose(now, then, atol=1e-6)
 
 
+def test_a_run_can_start_from_an_exported_model(settings, finished_run, tmp_path, capsys):
+    model = export(finished_run, "tiny", 3, tmp_path / "zoo")
+    begun = dataclasses.replace(settings, init_from=str(model), steps=1, learning_rate=1e-9)
+    style.train(begun, tmp_path / "run")
+    assert "starting from the network of tiny, version 3" in capsys.readouterr().out
+    for now, then in zip(
+        trained_state(tmp_path / "run")[0], trained_state(finished_run)[0], strict=True
+    ):
+        np.testing.assert_allclose(now, then, atol=1e-6)
+
+
 # --- Several paintings ---
 
 
@@ -275,7 +287,10 @@ def test_other_settings_are_refused_and_named(settings, finished_run):
         ({"loss_network": "vgg19"}, r"cannot load vgg19 weights"),
         ({"content_layers": ["relu9_9"]}, r"vgg16 has no layer 'relu9_9'; it has relu1_1, "),
         ({"style_layers": ["conv9_1"]}, r"vgg16 has no layer 'conv9_1'"),
-        ({"init_from": "/nowhere/run"}, "--init_from: /nowhere/run has no checkpoint"),
+        (
+            {"init_from": "/nowhere/run"},
+            "--init_from: /nowhere/run is no run with a checkpoint, and no",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_in_a_few_lines(settings, tmp_path, replaced, message):

@@ -190,7 +190,10 @@ def test_sizes_are_by_loss_unless_given(settings, given, image_size, batch_size)
         ({"image_size": 33}, "--image_size=33 is no multiple of --factor=2"),
         ({"image_size": 64}, "content images cannot be read.* is 7. x 60 pixels, less than 64"),
         ({"network": "johnson2016_sr", "factor": 3, "image_size": 33}, "no power of two"),
-        ({"init_from": "/nowhere/run"}, "--init_from: /nowhere/run has no checkpoint"),
+        (
+            {"init_from": "/nowhere/run"},
+            "--init_from: /nowhere/run is no run with a checkpoint, and no",
+        ),
         ({"content": "/nowhere/photos"}, "/nowhere/photos: no such file"),
     ],
 )
