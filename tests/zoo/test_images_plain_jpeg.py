@@ -16,7 +16,9 @@ def exif(orientation):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"progressive": True}, {"icc_profile": SRGB}, {"exif": exif(1)}], ids=str
+    "options",
+    [{}, {"progressive": True}, {"icc_profile": SRGB}, {"exif": exif(1)}],
+    ids=["no options", "progressive", "profile of sRGB", "upright"],
 )
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_jpeg_that_needs_no_treatment_is_given_as_it_is(photo, mode, options, tmp_path):
