@@ -89,7 +89,7 @@ class Transformation:
         if self.tile == "auto" and (size[0] * size[1] <= most or not knows_tiles):
             return None
         # A strip and what becomes of it; the picture itself is there already.
-        needed = _MOST_BYTES / 5 + 3 * 16 * factor**2 * size[1] * _LEAST_NEW
+        needed = _MOST_BYTES / 6 + 3 * 16 * factor**2 * size[1] * _LEAST_NEW
         if needed > available:
             raise UserError(
                 f"about {needed / 1e9:.1f} GB of memory are needed and {available / 1e9:.1f} are "
