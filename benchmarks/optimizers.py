@@ -25,7 +25,9 @@ from trainers.pictures import read_pictures
 from trainers.preparation import check, loss_network
 from zoo import images, program
 
-LOWER_BALANCE = 0.85
+# Content lost grows about as this root of the balance.
+ROOT = 3
+MARGIN = 0.98
 MOST_BALANCES = 6  # tried for a pair
 PRESETS = {"noise": "gatys2016", "best": "best"}
 TERMS = ("content", "style")
@@ -169,7 +171,8 @@ def main(argv):
         for _ in range(MOST_BALANCES - 1):
             if terms["best"]["content"] <= terms["noise"]["content"]:
                 break
-            best = dataclasses.replace(best, style_balance=LOWER_BALANCE * best.style_balance)
+            lower = MARGIN * (terms["noise"]["content"] / terms["best"]["content"]) ** ROOT
+            best = dataclasses.replace(best, style_balance=lower * best.style_balance)
             results["best"] = descended(best, its_pictures, network)
             terms["best"] = terms_of(results["best"].image)
             print(row(f"the same, balance {best.style_balance:.3g}", results, terms), flush=True)

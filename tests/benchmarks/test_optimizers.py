@@ -102,8 +102,9 @@ def test_the_balance_is_lowered_until_no_more_content_is_lost_than_from_noise(
     pair = f"--pairs={photo}:{painting}"
     run_program(optimizers, pair, "--size=32", "--iterations=1", f"--output={tmp_path / 'out'}")
     labels = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines()[4:]]
-    balance = PRESETS["best"]["style_balance"]
-    lowered = [f"| the same, balance {balance * optimizers.LOWER_BALANCE**n:.3g}" for n in (1, 2)]
+    first = PRESETS["best"]["style_balance"] * optimizers.MARGIN * (5 / 9) ** optimizers.ROOT
+    second = first * optimizers.MARGIN * (5 / 8) ** optimizers.ROOT
+    lowered = [f"| the same, balance {balance:.3g}" for balance in (first, second)]
     assert labels == ["| cat, cells", *lowered]
 
 
