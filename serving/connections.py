@@ -73,15 +73,17 @@ class BlockingConnection:
             grpc.RpcError: the call failed.
             CallCancelled: it was given up.
         """
-        call = _stub(self._channels[address], method).future(request, timeout=timeout)
-        if group := _GROUP.get():
-            group.add(call)
+        call = None
         try:
+            call = _stub(self._channels[address], method).future(request, timeout=timeout)
+            if group := _GROUP.get():
+                group.add(call)
             return call.result()
         except grpc.FutureCancelledError as error:
             raise CallCancelled from error
         except BaseException:
-            call.cancel()  # after Ctrl-C the server need not go on
+            if call is not None:
+                call.cancel()  # after Ctrl-C the server need not go on
             raise
 
     async def sleep(self, seconds):

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from serving import client
@@ -95,6 +96,14 @@ input()  # the process lives on: it is the call that ends
 """
 
 
+def wait_until_asleep(pid, times=5):
+    """Until the process's main thread waits, seen so often in a row: Ctrl-C then finds the call."""
+    pause, seen = threading.Event(), 0
+    while seen < times:
+        seen = seen + 1 if psutil.Process(pid).status() == psutil.STATUS_SLEEPING else 0
+        pause.wait(0.01)
+
+
 def test_ctrl_c_cancels_the_call_on_the_server(fake, target):
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, target],
@@ -105,6 +114,7 @@ def test_ctrl_c_cancels_the_call_on_the_server(fake, target):
     )
     with process:
         wait_until_asked(fake)
+        wait_until_asleep(process.pid)
         os.kill(process.pid, signal.SIGINT)
         assert process.stdout.readline() == "interrupted\n"
         assert fake.abandoned.wait(SECONDS)
