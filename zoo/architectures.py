@@ -35,7 +35,7 @@ NETWORKS = {
     "quarter64": _QUARTER64,
     "quarter64_few_norms": {**_QUARTER64, "trunk_norms": "few"},
     "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
-    # The default: learns as fast as johnson2016 step by step, in a sixth of its time.
+    # The default: within 2 % of johnson2016 by the same training; see docs/architectures.md.
     # 24 reflected pixels are as many as leave no frame of the zeros in the trunk; 8 left one.
     "quarter_inverted_resize": {
         **_QUARTER64,
