@@ -22,7 +22,7 @@ from trainers.sources import open_source
 from zoo import images, program
 from zoo.degradations import DEGRADATIONS, crop_to_multiple
 from zoo.errors import UserError
-from zoo.superres import ARCHITECTURES, SuperResolutionNetwork
+from zoo.superres import ARCHITECTURES, SuperResolutionNetwork, for_factor
 from zoo.vgg import LossNetwork
 
 # Larger photos are shrunk to this short side: crops show more then, and sharper.
@@ -104,7 +104,9 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     )
     network = _network(settings)
     if settings.init_from and not first_step:
-        fitting.load_weights(network, settings.init_from)
+        fitting.load_weights(
+            network, settings.init_from, lambda origin: for_factor(origin, settings.factor)
+        )
     side = settings.image_size // settings.factor
     trainer = RestorationTrainer(
         network, criterion, record["calibrated"], (settings.batch_size, side, side, 3)
@@ -235,8 +237,8 @@ def define_flags():
     flags.DEFINE_string(
         "init_from",
         None,
-        "Directory of another run of the same network and factor: start from its weights, for a "
-        "perceptual loss from those of a pixel loss.",
+        "Directory of another run of the same network, or a model: start from its weights, for a "
+        "perceptual loss from those of a pixel loss. From another factor all but the output layer.",
     )
 
 

@@ -40,6 +40,28 @@ class SuperResolutionNetwork(keras.Model):
         return cls(**config)
 
 
+def for_factor(network, factor):
+    """`network` itself, or one of its architecture for another factor that knows what it does.
+
+    All of its layers are taken over but "output", whose filters are the new pixels of an old one
+    (Lim 2017, section 3.2, starts the networks for 3 and 4 so).
+
+    Args:
+        network: a `SuperResolutionNetwork`.
+        factor: of the other.
+
+    Raises:
+        ValueError: networks of this architecture have other layers for another factor.
+    """
+    if network.config["factor"] == factor:
+        return network
+    other = SuperResolutionNetwork(**{**network.config, "factor": factor})
+    for layer in other.layers:
+        if layer.name != "output":
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+    return other
+
+
 def _filters(count, width):
     return max(1, round(width * count))
 

@@ -203,7 +203,21 @@ def test_what_cannot_be_used_is_named(settings, tmp_path, replaced, message):
     assert runs.checkpoint_steps(tmp_path / "run") == []
 
 
-def test_a_network_for_another_factor_is_no_start(settings, finished_run, tmp_path):
-    other = dataclasses.replace(settings, factor=4, init_from=str(finished_run))
+def test_a_network_for_another_factor_starts_all_but_the_output(settings, finished_run, tmp_path):
+    other = dataclasses.replace(
+        settings, factor=4, init_from=str(finished_run), learning_rate=1e-9, steps=1
+    )
+    superres.train(other, tmp_path / "run")
+    *ours, kernel, _ = network_weights(tmp_path / "run")
+    *theirs, of_two, _ = network_weights(finished_run)
+    for now, then in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(now, then, atol=1e-6)
+    assert kernel.shape[-1] == 4 * of_two.shape[-1]
+
+
+def test_an_architecture_of_other_layers_for_each_factor_is_no_start(settings, tmp_path):
+    settings = dataclasses.replace(settings, network="johnson2016_sr", steps=1)
+    superres.train(settings, tmp_path / "two")
+    other = dataclasses.replace(settings, factor=4, init_from=str(tmp_path / "two"))
     with pytest.raises(UserError, match="trained a network of another shape"):
-        superres.train(other, tmp_path / "run")
+        superres.train(other, tmp_path / "four")
