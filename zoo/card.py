@@ -9,21 +9,16 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import catalog, images, program
-from zoo.contact_sheet import contact_sheet
+from zoo import card_pictures, catalog, images, program
 from zoo.errors import UserError
-from zoo.sample_photo import sample_photo
-from zoo.saved_model import SavedModel
 
-PHOTOS = ("chelsea", "coffee", "rocket")
 _CARD = """\
 # {name}
-{kind} model, version {version}, after *{painting}* by {artist}, {year}.
+{heading}
 
-![Three photos, and what the model makes of them](pictures.jpg)
+![{pictures}](pictures.jpg)
 
-Photos: scikit-image's chelsea (CC0, Stefan van der Walt), coffee (CC0, Rachel Michetti) and
-rocket (public domain, SpaceX).
+Photos: scikit-image's {photos}.
 
 ## What is still wrong with it
 {faults}
@@ -31,14 +26,9 @@ rocket (public domain, SpaceX).
 ## Where it comes from
 | | |
 | --- | --- |
-| painting | {painting}, {artist}, {year} |
-| the picture trained on | {source} |
-| training photos | {training_data} |
-| trained on | {machine} |
-| made with | {environment} |
-| licence of the model | {license} |
+{origin}
 
-| training | steps | images | minutes | style weight, calibrated | mean losses at the end |
+| training | steps | images | minutes | weights, calibrated | mean losses at the end |
 | --- | --- | --- | --- | --- | --- |
 {stages}
 
@@ -48,12 +38,39 @@ log; `loss` is their weighted sum.
 ## Exact commands
 ```
 {commands}
-python -m zoo.export --run=runs/{run} --name={name} --version={version}
 ```
 
-File names stand for where you keep the painting, the photos and the weights; run names for
+File names stand for where you keep {inputs}; run names for
 directories in `runs/`. A run with fewer steps above than in its command was stopped there.
 """
+
+# Of each form of model: the line under its name, what its pictures show, what training takes.
+_ONE_STYLE = {
+    "heading": "Style model, version {version}, after *{painting}* by {artist}, {year}.",
+    "pictures": "Three photos, and what the model makes of them",
+    "inputs": "the painting, the photos and the weights",
+}
+_STYLES = {
+    "heading": "Style model, version {version}, of {count} paintings, mixed by `style_weights`: "
+    "{names}.",
+    "pictures": "A photo, and what the model makes of it in each style",
+    "inputs": "the paintings, the photos and the weights",
+}
+_SUPERRES = {
+    "heading": "Super-resolution model, version {version}: images {factor} times as wide and as "
+    "high, trained with a {loss} loss.",
+    "pictures": "Details made small by bicubic, then large by bicubic and by the model, and as they"
+    " were",
+    "inputs": "the photos and the weights",
+}
+_ORIGIN = {
+    "painting": "{painting}, {artist}, {year}",
+    "the picture trained on": "{source}",
+    "training photos": "{training_data}",
+    "trained on": "{machine}",
+    "made with": "{environment}",
+    "licence of the model": "{license}",
+}
 
 
 def card(description, faults):
@@ -68,27 +85,49 @@ def card(description, faults):
     """
     try:
         stages = description["training"]
+        settings = stages[-1]["settings"]
+        form = _form(description)
+        origin = dict(list(_ORIGIN.items())[0 if form is _ONE_STYLE else 2 :])
+        styles = description.get("styles") or []
+        known = {
+            **description,
+            "loss": settings.get("loss"),
+            "count": len(styles) - 1,
+            "names": ", ".join(styles),
+            "environment": ", ".join(
+                f"{name} {value}" for name, value in stages[-1]["environment"].items()
+            ),
+        }
         return _CARD.format(
-            **{
-                **description,
-                "kind": description["kind"].capitalize(),
-                "faults": faults.strip(),
-                "run": stages[-1]["run"],
-                "environment": ", ".join(
-                    f"{name} {value}" for name, value in stages[-1]["environment"].items()
-                ),
-                "stages": "\n".join(map(_row, stages)),
-                "commands": "\n".join(map(_command, stages)),
-            }
+            name=description["name"],
+            **{part: text.format(**known) for part, text in form.items()},
+            photos=_listed(card_pictures.photos(description)),
+            faults=faults.strip(),
+            origin="\n".join(f"| {row} | {text.format(**known)} |" for row, text in origin.items()),
+            stages="\n".join(map(_row, stages)),
+            commands="\n".join(
+                [*(_command(description["kind"], stage) for stage in stages), _export(description)]
+            ),
         )
     except KeyError as error:
         raise UserError(f"model.json does not tell {error}, which the card needs") from None
 
 
+def _form(description):
+    if description["kind"] == "superres":
+        return _SUPERRES
+    return _STYLES if description.get("styles") else _ONE_STYLE
+
+
+def _listed(photos):
+    *others, last = [f"{name} ({credit})" for name, credit in photos.items()]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _row(stage):
     images_seen = stage["steps"] * stage["settings"]["batch_size"]
     losses = ", ".join(f"{name} {loss}" for name, loss in stage["final_losses"].items())
-    weights = ", ".join(f"{weight:.4g}" for weight in stage["calibrated"]["style_weight"])
+    weights = ", ".join(f"{name} {_numbers(value)}" for name, value in stage["calibrated"].items())
     minutes = stage["seconds"] / 60
     return (
         f"| {stage['run']} | {stage['steps']} | {images_seen} | {minutes:.0f} | {weights} "
@@ -96,8 +135,12 @@ def _row(stage):
     )
 
 
-def _command(stage):
-    lines = [f"python -m trainers.style --output=runs/{stage['run']}"]
+def _numbers(value):
+    return ", ".join(f"{each:.4g}" for each in (value if isinstance(value, list) else [value]))
+
+
+def _command(kind, stage):
+    lines = [f"python -m trainers.{kind} --output=runs/{stage['run']}"]
     for name, value in stage["settings"].items():
         if value is not None:
             lines.append(f"    --{name}={_flag(value)}")
@@ -108,15 +151,20 @@ def _flag(value):
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
+def _export(description):
+    run = description["training"][-1]["run"]
+    style = f" --style={description['style']}" if "style" in description else ""
+    return (
+        f"python -m zoo.export --run=runs/{run}{style} --name={description['name']} "
+        f"--version={description['version']}"
+    )
+
+
 def write_card(model, faults):
-    """Write README.md and pictures.jpg of a `zoo.catalog.Model` of kind "style"."""
+    """Write README.md and pictures.jpg of a `zoo.catalog.Model`."""
     directory = Path(model.path).parent
     text = card(model.description, faults)
-    transform = SavedModel(model.path)
-    photos = [images.read(sample_photo(name)) for name in PHOTOS]
-    pictures = photos + [transform(photo) for photo in photos]
-    sheet = contact_sheet(pictures, [""] * len(pictures), height=320, columns=len(photos))
-    images.write(sheet, directory / "pictures.jpg", quality=90)
+    images.write(card_pictures.sheet(model), directory / "pictures.jpg", quality=90)
     (directory / "README.md").write_text(text)
 
 

@@ -2,13 +2,21 @@
 
 import numpy as np
 
+# Names, and whom they are by.
+CREDITS = {
+    "chelsea": "CC0, Stefan van der Walt",
+    "coffee": "CC0, Rachel Michetti",
+    "rocket": "public domain, SpaceX",
+    "astronaut": "public domain, NASA",
+}
+
 
 def sample_photo(name="chelsea"):
     """A photo of `skimage.data`: float32 [H, W, 3] in [0, 1].
 
     Args:
-        name: "chelsea" (a cat, 300x451, CC0, Stefan van der Walt), "coffee" (400x600, CC0, Rachel
-            Michetti) or "rocket" (427x640, public domain, SpaceX).
+        name: of `CREDITS`: "chelsea" (a cat, 300x451), "coffee" (400x600), "rocket" (427x640) or
+            "astronaut" (a woman, 512x512).
     """
     from skimage import data
 

@@ -14,6 +14,7 @@ from tests.conftest import write_run
 from zoo import catalog, images, runs
 from zoo.any_size import Transformation, whole
 from zoo.apply import transform_files
+from zoo.card import write_card
 from zoo.export import export
 from zoo.saved_model import SavedModel
 from zoo.superres import SuperResolutionNetwork
@@ -34,7 +35,12 @@ def path(network, tmp_path_factory):
     run = write_run(directory / "run", network)
     record = runs.read_record(run)
     record |= {"kind": "superres", "calibrated": {"pixel": 20.0}}
-    record["settings"] = {"factor": FACTOR, "content": "/home/painter/photos"}
+    record["settings"] = {
+        "factor": FACTOR,
+        "content": "/home/painter/photos",
+        "loss": "pixel",
+        "batch_size": 8,
+    }
     runs.write_record(run, record)
     return export(run, "sr-tiny", 1, directory / "saved_models")
 
@@ -46,6 +52,24 @@ def test_model_json_tells_kind_and_factor(path):
     (stage,) = about["training"]
     assert stage["calibrated"] == {"pixel": 20.0}
     assert stage["settings"]["content"] == "photos"
+
+
+def test_its_card_tells_the_factor_and_shows_details_beside_the_originals(path, tmp_path):
+    found = catalog.find(path)
+    about = {"training_data": "200 photos", "machine": "a machine", "license": "Apache-2.0"}
+    directory = tmp_path / "sr-tiny"
+    directory.mkdir()
+    (directory / "1").symlink_to(path)
+    model = catalog.Model("sr-tiny", 1, directory / "1", {**found.description, **about})
+    write_card(model, "None.")
+    text = (directory / "README.md").read_text()
+    assert "images 4 times as wide and as high, trained with a pixel loss." in text
+    assert "astronaut (public domain, NASA), chelsea (CC0" in text
+    assert "python -m trainers.superres --output=runs/run" in text
+    assert "| 200 | 1600 | 3 | pixel 20 |" in text
+    sheet = images.read(directory / "pictures.jpg").rgb
+    enlarged, original = sheet[20:360, 420:760], sheet[20:360, 820:1160]
+    assert np.abs(np.diff(original, axis=1)).mean() > 1.2 * np.abs(np.diff(enlarged, axis=1)).mean()
 
 
 def test_the_catalogue_lists_it(path):
