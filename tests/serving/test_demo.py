@@ -3,8 +3,11 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
-from zoo import images
+from tests.conftest import write_run
+from zoo import images, runs
+from zoo.export import export
 
 
 def run_demo(*arguments):
@@ -17,14 +20,29 @@ def servers_over(directory):
     return [command for command in commands if str(directory) in " ".join(command)]
 
 
-def test_the_demo_leaves_a_picture_of_each_model_and_no_server(tiny_model, tmp_path):
-    zoo = tiny_model.parents[1]
+@pytest.fixture
+def zoo(tiny_model, painters_run, tmp_path):
+    """A directory of models of each form: one style, several, super-resolution."""
+    from zoo.superres import SuperResolutionNetwork
+
+    directory = tmp_path / "models"
+    export(painters_run, "painters", 1, directory)
+    run = write_run(tmp_path / "run", SuperResolutionNetwork("subpixel", 4, 0.1))
+    runs.write_record(run, {**runs.read_record(run), "kind": "superres", "settings": {"factor": 4}})
+    export(run, "sr-tiny", 1, directory)
+    (directory / "tiny").symlink_to(tiny_model.parent)
+    return directory
+
+
+def test_the_demo_leaves_a_picture_of_each_model_and_no_server(zoo, tmp_path):
     demo = run_demo(f"--saved_models={zoo}", f"--output={tmp_path}")
     assert demo.returncode == 0, demo.stderr
     assert demo.stderr == ""
     assert "tiny: 600x400 in " in demo.stdout
-    assert images.read(tmp_path / "tiny.png").rgb.shape == (400, 600, 3)
-    assert images.read(tmp_path / "gallery.png").rgb.shape[1] > 2 * 300
+    for name in ("tiny", "painters", "sr-tiny"):
+        assert images.read(tmp_path / f"{name}.png").rgb.shape == (400, 600, 3)
+    for sheet in ("gallery", "enlarged-x4"):  # the photo and two more
+        assert images.read(tmp_path / f"{sheet}.png").rgb.shape[1] > 3 * 300
     assert servers_over(tmp_path) == []
 
 
