@@ -13,7 +13,6 @@ machine slows down PyTorch more than TensorFlow.
 import contextlib
 import dataclasses
 import importlib.util
-import io
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import held_out
+from benchmarks.operations import gigaflops
 from benchmarks.optimization import machine
 from trainers import style
 from trainers.timing import alternating_seconds
@@ -60,23 +60,6 @@ def exported(run, dtype_policy):
     if not path.exists():
         path = export(run, path.parent.name, step, directory, dtype_policy)
     return SavedModel(path)
-
-
-def gigaflops(network, side=512):
-    """Multiplications and additions for an image of side x side pixels, by TensorFlow's count."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    specification = tf.TensorSpec((1, side, side, 3), tf.float32)
-    function = tf.function(lambda image: network(image, training=False))
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function(specification))
-    profiler = tf.compat.v1.profiler
-    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
-    with contextlib.redirect_stdout(io.StringIO()):
-        count = profiler.profile(frozen.graph, options=options.with_empty_output().build())
-    return count.total_float_ops / 1e9
 
 
 @contextlib.contextmanager
@@ -177,8 +160,9 @@ def main(argv):
         model = exported(directories[name], "float32")
         terms = " | ".join(f"{value:.4g}" for value in terms_of(model).values())
         grid, border = artefacts(model, photos)
+        operations = gigaflops(network, 512, 512)
         print(
-            f"| {name} | {network.count_params() / 1e6:.2f} M | {gigaflops(network):.1f} | {cells} "
+            f"| {name} | {network.count_params() / 1e6:.2f} M | {operations:.1f} | {cells} "
             f"| {ratio} | {terms} | {grid:.1f} | {border:.2f} |",
             flush=True,
         )
