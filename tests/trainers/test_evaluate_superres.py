@@ -11,6 +11,7 @@ from PIL import Image
 from tests.conftest import write_run
 from trainers.evaluate_superres import Enlarger, bicubic, evaluate, measure, open_model, table
 from zoo import fidelity, images, runs
+from zoo.artefacts import grid_energy
 from zoo.bicubic import rescale
 from zoo.degradations import DEGRADATIONS
 from zoo.errors import UserError
@@ -57,7 +58,20 @@ def test_figures_are_those_of_the_cropped_image_and_its_enlargement(sets):
         "PSNR": fidelity.psnr(enlarged, cropped, 4),
         "SSIM": fidelity.ssim(enlarged, cropped, 4),
         "back": fidelity.psnr(rescale(enlarged, 1 / 4), small, 0),
+        "grid": grid_energy(enlarged, 4) / grid_energy(cropped, 4),
     }
+
+
+def test_a_cross_hatch_along_the_small_pixels_shows_in_the_grid(sets):
+    def hatched(small):
+        enlarged = rescale(small, 4)
+        enlarged[::4] += 0.03
+        return enlarged
+
+    image = original(sets[0] / "one.png")
+    _, plain = measure(bicubic(4), image, DEGRADE)
+    _, figures = measure(Enlarger("hatched", 4, hatched), image, DEGRADE)
+    assert figures["grid"] > 10 * max(1, plain["grid"])
 
 
 def test_what_falls_out_of_the_range_is_clipped(sets):
