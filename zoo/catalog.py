@@ -45,7 +45,13 @@ class Model:
 
     @property
     def source(self):
-        """What it was trained on, in a line."""
+        """What it was trained on, in a line; of super-resolution what it does."""
+        if self.kind == "superres":
+            (*_, last) = self.description.get("training") or [{}]
+            loss = last.get("settings", {}).get("loss")
+            return f"x{self.description['factor']}" + (f", {loss} loss" if loss else "")
+        if styles := self.description.get("styles"):
+            return ", ".join(styles)
         keys = ("artist", "painting", "year")
         return ", ".join(str(self.description[k]) for k in keys if k in self.description)
 

@@ -42,6 +42,10 @@ def test_a_model_of_several_styles_does_what_the_network_does(signatures, painte
     np.testing.assert_allclose(alone, expected[1:], atol=1e-5)
 
 
+def test_the_catalogue_names_its_styles(painters):
+    assert catalog.find(str(painters)).source == "starry-night, the-wave, photo"
+
+
 def test_one_process_applies_one_mixture(painters, signatures):
     names = json.loads((painters / "assets.extra" / "model.json").read_text())["styles"]
     mixture = {names[0]: 1, names[1]: 3}

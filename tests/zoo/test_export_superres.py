@@ -75,7 +75,9 @@ def test_its_card_tells_the_factor_and_shows_details_beside_the_originals(path, 
 def test_the_catalogue_lists_it(path):
     (model,) = catalog.models(path.parent.parent)
     assert (model.name, model.kind, model.path) == ("sr-tiny", "superres", path)
-    assert catalog.table([model]).splitlines()[1].startswith("sr-tiny  1        superres")
+    (_, line) = catalog.table([model]).splitlines()
+    assert line.startswith("sr-tiny  1        superres")
+    assert line.endswith("x4, pixel loss")
 
 
 def test_both_signatures_give_the_networks_picture(path, network, photo):
