@@ -5,12 +5,14 @@ import numpy as np
 from keras import ops
 
 from trainers.windows import shifted_windows
-from zoo.losses import excess
+from zoo.losses import excess, prominence
 from zoo.normalization import NORMS
 
 # The stem's norms have sharp edges of the photo at ten standard deviations; those stay.
 _FREE_OF_SPIKES = ("residual", "head")
 SPIKE = 6.0
+# Of all channels together; photos have up to 2.6 where there is no blob, blobs 3.2 and more.
+PROMINENT = 2.5
 
 
 class PerceptualTrainer(keras.Model):
@@ -18,7 +20,8 @@ class PerceptualTrainer(keras.Model):
 
     And spikes: under instance norm a network learns to hide a signal in one spot of extreme
     activations, which scales all others down and shows as a dark blob (Karras 2020, StyleGAN2,
-    section 2). What normalised features exceed `SPIKE` standard deviations by is made to cost.
+    section 2). What normalised features exceed `SPIKE` standard deviations by is made to cost, and
+    by what all channels at a place together exceed `PROMINENT` times their mean.
 
     The loss network sees `trainers.windows.shifted_windows` of the outputs: as long as its grid of
     pooling and the network's of strides always met alike, pictures had clearer lines every four
@@ -75,7 +78,10 @@ class PerceptualTrainer(keras.Model):
         )
         content_targets = self.criterion.content_targets(photos)
         terms = self.criterion(outputs, content_targets, style_targets)
-        terms["spikes"] = sum(excess(features, SPIKE) for features in y_pred["norms"])
+        terms["spikes"] = sum(
+            excess(features, SPIKE) + excess(prominence(features), PROMINENT)
+            for features in y_pred["norms"]
+        )
         if "pixel" in weights:
             terms["pixel"] = ops.mean(ops.square(outputs - photos))
         for name, value in terms.items():

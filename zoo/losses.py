@@ -101,6 +101,17 @@ def total_variation(images):
 
 
 def excess(features, limit):
-    """Mean square of what magnitudes in features [N, H, W, C] exceed `limit` by."""
+    """Mean square of what magnitudes in an array of any shape exceed `limit` by."""
     beyond = ops.relu(ops.abs(ops.cast(features, "float32")) - limit)
     return ops.mean(ops.square(beyond))
+
+
+def prominence(features):
+    """How strong features [N, H, W, C] are at each place, float32 [N, H, W].
+
+    Their root mean square over the channels there, over that of the whole image: 1 on average.
+    """
+    energy = ops.mean(ops.square(ops.cast(features, "float32")), axis=-1)
+    mean = ops.mean(energy, axis=(1, 2), keepdims=True)
+    # Small beside any energy, so that the root has a gradient where all are 0.
+    return ops.sqrt((energy + 1e-6) / (mean + 1e-6))

@@ -99,6 +99,32 @@ def test_losses_see_photo_and_output_alike_from_another_pixel_in_each_step(crops
     assert set(corners) == {(row, column) for row in range(8) for column in range(8)}
 
 
+def test_a_blob_of_all_channels_costs_though_each_stays_within_its_limit():
+    class Free:
+        def content_targets(self, photos):
+            return photos
+
+        def __call__(self, outputs, photos, style_targets):
+            return dict.fromkeys(("content", "style", "tv"), 0.0)
+
+    network = StyleNetwork(**NETWORKS["quarter"], width=0.1)
+    trainer = PerceptualTrainer(network, Free(), [{}], WEIGHTS, (1, 32, 32, 3))
+    trainer.compile(keras.optimizers.Adam())
+    images = np.zeros((1, 32, 32, 3), np.float32)
+    plain = np.random.default_rng(0).normal(size=(1, 16, 16, 64)).astype(np.float32)
+    blob = plain.copy()
+    blob[:, 5, 5] = 5.5
+    losses = [
+        float(
+            trainer.compute_loss((images, steps_of(images)), y_pred={"image": images, "norms": n})
+        )
+        for n in ([plain], [plain, blob])
+    ]
+    assert losses[0] == 0
+    # About 5.5 times the mean, at one of 256 places.
+    assert losses[1] == pytest.approx(20 * (5.5 / 1.06 - 2.5) ** 2 / 256, rel=0.05)
+
+
 def test_styles_take_turns_and_the_photos_turn_counts_content_and_pixels(criterion, crops):
     network = StyleNetwork(**NETWORKS["quarter"], width=0.1, styles=3)
     targets = [criterion.style_targets(crops[i : i + 1]) for i in (0, 1, 0)]

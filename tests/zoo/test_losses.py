@@ -13,6 +13,7 @@ from zoo.losses import (
     feature_reconstruction_sum,
     gatys_style,
     gram_matrix,
+    prominence,
     relative_feature_reconstruction,
     relative_style,
     style_reconstruction,
@@ -270,3 +271,14 @@ def test_excess_is_what_magnitudes_exceed_the_limit_by_squared():
     features = np.zeros((1, 2, 2, 1), "float32")
     features[0, 0, 0, 0], features[0, 1, 1, 0], features[0, 0, 1, 0] = 8.0, -7.0, 6.0
     assert float(excess(features, 6.0)) == (2.0**2 + 1.0**2) / 4
+
+
+def test_prominence_is_of_all_channels_of_a_place_beside_the_whole_image():
+    features = np.ones((2, 4, 4, 3), np.float32)
+    features[1] *= 5  # an image's own scale tells nothing
+    features[:, 1, 2] *= 3
+    places = np.asarray(prominence(features))
+    mean = (15 + 9) / 16
+    expected = np.full((2, 4, 4), 1 / mean**0.5)
+    expected[:, 1, 2] = 3 / mean**0.5
+    np.testing.assert_allclose(places, expected, rtol=1e-5)
