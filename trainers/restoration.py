@@ -5,32 +5,43 @@ from keras import ops
 
 from trainers.windows import shifted_windows
 from zoo.bicubic_layers import BicubicDownsampling, BicubicUpsampling
-from zoo.losses import feature_reconstruction
+from zoo.losses import feature_direction, feature_reconstruction
 
+FEATURE_DISTANCES = {"squared": feature_reconstruction, "direction": feature_direction}
 PIXEL_DISTANCES = {"l1": keras.losses.mean_absolute_error, "l2": keras.losses.mean_squared_error}
 
 
 class RestorationCriterion:
     """How far enlarged images are from their originals, in several terms.
 
-    "pixel" is the mean distance of pixels; each of `layers` the feature reconstruction loss there
-    (Johnson 2016, equation 2); "consistency" the mean squared difference of the small image and of
-    what the field's bicubic makes of the enlarged one; "grid" is `grid_error`.
+    "pixel" is the mean distance of pixels; each of `layers` that of features there; "consistency"
+    the mean squared difference of the small image and of what the field's bicubic makes of the
+    enlarged one; "grid" is `grid_error`.
 
     Args:
         factor: of super-resolution.
         pixel_distance: a name of `PIXEL_DISTANCES`, or None for no such term.
         loss_network: a `zoo.vgg.LossNetwork`; None where there are no layers.
         layers: names such as "relu2_2".
+        feature_distance: a name of `FEATURE_DISTANCES`; "squared" is the feature reconstruction
+            loss (Johnson 2016, equation 2).
         has_consistency: whether there is that term.
         has_grid: the same.
     """
 
     def __init__(
-        self, factor, pixel_distance, loss_network, layers, has_consistency=False, has_grid=False
+        self,
+        factor,
+        pixel_distance,
+        loss_network,
+        layers,
+        feature_distance="squared",
+        has_consistency=False,
+        has_grid=False,
     ):
         self.factor = factor
         self._pixel_distance = PIXEL_DISTANCES.get(pixel_distance)
+        self._feature_distance = FEATURE_DISTANCES[feature_distance]
         self._features = loss_network.features(tuple(layers)) if layers else None
         self._shrink = BicubicDownsampling(factor) if has_consistency else None
         self._has_grid = has_grid
@@ -52,7 +63,7 @@ class RestorationCriterion:
                 self._features(shifted_windows(each, step)) for each in (originals, images)
             )
             for layer, target in targets.items():
-                terms[layer] = feature_reconstruction(features[layer], target)
+                terms[layer] = self._feature_distance(features[layer], target)
         if self._shrink:
             terms["consistency"] = ops.mean(ops.square(self._shrink(images) - small))
         if self._has_grid:

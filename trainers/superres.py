@@ -17,7 +17,12 @@ from trainers import fitting, fitting_flags, loss_network_flags
 from trainers.callbacks import Report
 from trainers.content import Photos
 from trainers.pairs import Pairs
-from trainers.restoration import PIXEL_DISTANCES, RestorationCriterion, RestorationTrainer
+from trainers.restoration import (
+    FEATURE_DISTANCES,
+    PIXEL_DISTANCES,
+    RestorationCriterion,
+    RestorationTrainer,
+)
 from trainers.sources import open_source
 from zoo import images, program
 from zoo.degradations import DEGRADATIONS, crop_to_multiple
@@ -46,6 +51,7 @@ class SuperResolutionSettings:
     loss: str
     pixel_distance: str
     layers: list[str]
+    feature_distance: str
     perceptual_weight: float
     consistency_weight: float
     grid_weight: float
@@ -149,6 +155,7 @@ def _criterion(settings):
         if perceptual
         else None,
         settings.layers if perceptual else (),
+        settings.feature_distance,
         settings.consistency_weight > 0,
         settings.grid_weight > 0,
     )
@@ -203,6 +210,13 @@ def define_flags():
     )
     flags.DEFINE_list(
         "layers", ["relu2_2"], "VGG layers of the perceptual loss; conv2_2 is before the ReLU."
+    )
+    flags.DEFINE_enum(
+        "feature_distance",
+        "squared",
+        list(FEATURE_DISTANCES),
+        "Of the features: squared, Johnson 2016's; direction, of features of length 1 at each "
+        "place (Zhang 2018), where faint texture counts too.",
     )
     flags.register_validator("layers", bool, "give at least one layer")
     flags.DEFINE_float(

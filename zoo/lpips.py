@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from zoo.errors import UserError
+from zoo.losses import unit_length
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 CHANNELS = (64, 128, 256, 512, 512)
@@ -62,14 +63,8 @@ class LPIPS:
 
 
 def _distance(features, others, head):
-    difference = ops.square(_unit_length(features) - _unit_length(others))
+    difference = ops.square(unit_length(features) - unit_length(others))
     return ops.mean(ops.sum(ops.multiply(difference, head), axis=-1), axis=(1, 2))
-
-
-def _unit_length(features):
-    features = ops.cast(features, "float32")
-    squared = ops.sum(ops.square(features), axis=-1, keepdims=True)
-    return features * ops.rsqrt(ops.maximum(squared, 1e-20))  # a pixel may have no features at all
 
 
 def _read_heads(path):

@@ -55,7 +55,7 @@ def test_the_pixel_term_is_the_mean_distance(crops, small, distance, power):
 def test_a_layers_term_is_the_mean_squared_difference_of_its_features(
     tiny_loss_network, crops, small
 ):
-    criterion = RestorationCriterion(4, None, tiny_loss_network, ["relu1_2", "conv2_2"], False)
+    criterion = RestorationCriterion(4, None, tiny_loss_network, ["relu1_2", "conv2_2"])
     others = crops[::-1].copy()
     model = tiny_loss_network.features(("relu1_2", "conv2_2"))
     ours, theirs = (model(shifted_windows(keras.ops.array(each), 0)) for each in (others, crops))
@@ -123,7 +123,9 @@ def test_only_the_network_is_trained(trainer):
 
 def test_in_mixed_bfloat16_terms_and_variables_are_float32(tiny_vgg, crops, small):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    criterion = RestorationCriterion(4, "l1", LossNetwork("vgg16", None), ["relu2_2"], True)
+    criterion = RestorationCriterion(
+        4, "l1", LossNetwork("vgg16", None), ["relu2_2"], has_consistency=True
+    )
     network = SuperResolutionNetwork("subpixel", 4, 0.2)
     trainer = RestorationTrainer(
         network, criterion, dict.fromkeys(("pixel", "relu2_2", "consistency"), 1.0), small.shape

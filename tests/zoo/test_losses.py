@@ -9,6 +9,7 @@ from keras import ops
 from trainers.gradients import value_and_gradient
 from zoo.losses import (
     excess,
+    feature_direction,
     feature_reconstruction,
     feature_reconstruction_sum,
     gatys_style,
@@ -282,3 +283,19 @@ def test_prominence_is_of_all_channels_of_a_place_beside_the_whole_image():
     expected = np.full((2, 4, 4), 1 / mean**0.5)
     expected[:, 1, 2] = 3 / mean**0.5
     np.testing.assert_allclose(places, expected, rtol=1e-5)
+
+
+def test_feature_direction_is_zhangs_distance_and_knows_no_strength():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.uniform(1, 2, size=(2, 2, 3, 4, 5)).astype(np.float32)
+    lengths = [np.linalg.norm(each, axis=-1, keepdims=True) for each in (ours, theirs)]
+    expected = np.square(ours / lengths[0] - theirs / lengths[1]).sum(-1).mean()
+    assert float(feature_direction(ours, theirs)) == pytest.approx(expected, rel=1e-5)
+    assert float(feature_direction(3 * ours, theirs)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_places_without_features_have_a_finite_slope():
+    features = tf.Variable(np.zeros((1, 2, 2, 3), np.float32))
+    with tf.GradientTape() as tape:
+        loss = feature_direction(features, np.ones((1, 2, 2, 3), np.float32))
+    assert np.abs(tape.gradient(loss, features)).max() < 10
