@@ -17,7 +17,7 @@ from zoo.transparency import filled
 # A network's largest tensors, for each pixel that it gives: johnson2016 has two or three of 32
 # float32 filters at the full resolution beside what convolutions take, and ours far less.
 _BYTES_PER_PIXEL = 600
-_MOST_BYTES = 1e9
+_MOST_BYTES = 7e8
 # Of a thumbnail. Fewer make statistics depend on what they happen to show: 36 gave 31 to 37 dB
 # against the untiled result at 1536 x 1536, 64 gave 39.
 _PATCHES = 100
