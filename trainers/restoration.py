@@ -1,9 +1,11 @@
 """Training of a super-resolution network, per pixel or by features, with Keras `fit`."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from trainers.windows import shifted_windows
+from zoo.artefacts import NEIGHBOURS
 from zoo.bicubic_layers import BicubicDownsampling, BicubicUpsampling
 from zoo.losses import feature_direction, feature_reconstruction
 
@@ -87,21 +89,36 @@ class RestorationCriterion:
 
 
 def grid_error(images, originals, factor):
-    """How much enlarged images err differently on the `factor` x `factor` places of a pixel.
+    """How much the error of enlarged images stands out at the frequencies of the small pixels.
 
-    The mean square of what the mean error at each place, over one image, is off the mean error at
-    all. A network that knows the small pixels' grid draws textures along it where features are all
-    that counts, which shows as a cross-hatch.
+    The spectra of the error's rows, of its columns too: the power at each multiple of 1 / factor
+    over that beside it, and of the logarithm what is above 0, squared. Where features are all that
+    counts, a network that knows the grid draws textures along it, which show as a cross-hatch.
 
     Args:
-        images: [N, H, W, 3], of known shape.
+        images: [N, H, W, 3], of known shape, sides multiples of the factor.
         originals: the same.
         factor: of super-resolution.
+
+    Returns:
+        A scalar: the mean over frequencies and both directions. Noise has next to 0.
     """
-    batch, height, width, channels = images.shape
-    shape = (batch, height // factor, factor, width // factor, factor, channels)
-    of_places = ops.mean(ops.reshape(images - originals, shape), axis=(1, 3))
-    return ops.mean(ops.square(of_places - ops.mean(of_places, axis=(1, 2), keepdims=True)))
+    error = ops.mean(images - originals, axis=-1)
+    return (_of_rows(error, factor) + _of_rows(ops.transpose(error, (0, 2, 1)), factor)) / 2
+
+
+def _of_rows(error, factor):
+    length = error.shape[2]
+    real, imaginary = ops.rfft(error * np.hanning(length).astype(np.float32))
+    power = ops.mean(ops.square(real) + ops.square(imaginary), axis=(0, 1))
+    excesses = []
+    for harmonic in range(1, factor // 2 + 1):
+        at = harmonic * length // factor
+        near = [b for n in NEIGHBOURS for b in (at - n, at + n) if 0 < b < length // 2 + 1]
+        beside = [b for b in near if b * factor % length]  # not another of the multiples
+        mean = ops.mean(ops.take(power, beside))
+        excesses.append(ops.square(ops.relu(ops.log((power[at] + 1e-9) / (mean + 1e-9)))))
+    return sum(excesses) / len(excesses)
 
 
 class RestorationTrainer(keras.Model):

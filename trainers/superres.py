@@ -4,8 +4,8 @@ r"""Train a network that enlarges images by a factor, per pixel or under a perce
     python -m trainers.superres --factor=4 --content=DIR --loss=perceptual \
         --init_from=runs/NAME --output=runs/OTHER_NAME
 
-The same command again goes on from the last checkpoint. Each term is weighed so that plain bicubic
-costs 1 in it; a loss below is better than that.
+The same command again goes on from the last checkpoint. Each term of pixels and features is
+weighed so that plain bicubic costs 1 in it; a loss below is better than that.
 """
 
 import dataclasses
@@ -162,7 +162,10 @@ def _criterion(settings):
 
 
 def _weights(settings, criterion, batches):
-    """The weight of each term: the flag's, over what bicubic costs in the first batches."""
+    """The weight of each term: the flag's, over what bicubic costs in the first batches.
+
+    But for "grid", of which bicubic has next to nothing: 1 is e times the power beside it.
+    """
     costs = criterion.of_bicubic([batches.batch(step) for step in range(CALIBRATION_BATCHES)])
     flag = {
         "pixel": 1.0,
@@ -171,7 +174,7 @@ def _weights(settings, criterion, batches):
     }
     # The layers share theirs.
     flag |= dict.fromkeys(settings.layers, settings.perceptual_weight / len(settings.layers))
-    return {name: flag[name] / cost for name, cost in costs.items()}
+    return {name: flag[name] / (cost if name != "grid" else 1) for name, cost in costs.items()}
 
 
 # --- Flags ---
@@ -233,7 +236,7 @@ def define_flags():
     )
     flags.DEFINE_float(
         "grid_weight",
-        0.1,
+        1.0,
         "Weight of the term against a cross-hatch along the small image's pixels.",
         lower_bound=0,
     )

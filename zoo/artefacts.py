@@ -12,7 +12,7 @@ from zoo.sample_photo import sample_photo
 
 STRIDES = (2, 4, 8)
 LEVELS = 255  # of 8 bits
-_NEIGHBOURS = range(3, 9)  # bins on either side: beyond what the window smears
+NEIGHBOURS = range(3, 9)  # bins on either side: beyond what the window smears
 
 
 def grid_energy(image, stride):
@@ -74,7 +74,7 @@ def _at_stride(lines, stride):
     power = np.mean(np.abs(np.fft.rfft(lines * np.hanning(length), axis=1)) ** 2, axis=0)
     for harmonic in range(1, stride // 2 + 1):
         at = harmonic * length // stride
-        beside = [b for n in _NEIGHBOURS for b in (at - n, at + n) if 0 < b < len(power)]
+        beside = [b for n in NEIGHBOURS for b in (at - n, at + n) if 0 < b < len(power)]
         yield float(power[at]), float(np.median(power[beside]))
 
 

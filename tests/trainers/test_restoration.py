@@ -76,18 +76,30 @@ def test_the_consistency_term_is_of_the_image_made_small_again(crops, small):
     }
 
 
-def test_the_grid_term_is_of_a_pattern_along_the_small_pixels(crops, small):
-    pattern = np.random.default_rng(0).normal(size=(4, 4, 3)).astype(np.float32) / 100
-    everywhere = crops + np.tile(pattern, (8, 8, 1)) + 0.1  # a shift of all alike does not count
-    expected = np.mean((pattern - pattern.mean(axis=(0, 1))) ** 2)
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_the_grid_term_sees_a_pattern_along_the_small_pixels_in_noise(crops, factor):
+    noise = np.random.default_rng(0).normal(size=crops.shape).astype(np.float32) / 20
+    pattern = np.random.default_rng(1).normal(size=(factor, factor, 3)).astype(np.float32) / 20
+    hatched = crops + noise + np.tile(pattern, (32 // factor, 32 // factor, 1))
+    plain, with_pattern = (
+        float(grid_error(keras.ops.array(each), crops, factor)) for each in (crops + noise, hatched)
+    )
+    assert plain < 0.05
+    assert with_pattern > 10 * plain + 0.5
+
+
+def test_a_pattern_of_another_period_is_no_grid(crops):
+    noise = np.random.default_rng(0).normal(size=crops.shape).astype(np.float32) / 20
+    pattern = np.tile([0, 1, 0, 1, 0, -1, 0, -1], 4)[:, None].astype(np.float32)  # of period 8
+    images = keras.ops.array(crops + noise + pattern / 20)
+    assert float(grid_error(images, crops, 2)) < 0.05
+
+
+def test_the_grid_term_is_one_of_the_criterion(crops, small):
     criterion = RestorationCriterion(4, None, None, (), has_grid=True)
-    assert terms(criterion, everywhere, crops, small) == {"grid": pytest.approx(expected, rel=1e-3)}
-
-
-def test_a_pattern_of_another_period_is_no_grid():
-    pattern = np.random.default_rng(0).normal(size=(1, 5, 5, 1)).astype(np.float32)
-    images = keras.ops.array(np.tile(pattern, (1, 4, 4, 3)))
-    assert float(grid_error(images, 0 * images, 4)) == pytest.approx(0, abs=1e-10)
+    others = crops[::-1].copy()
+    expected = float(grid_error(keras.ops.array(others), crops, 4))
+    assert terms(criterion, others, crops, small) == {"grid": pytest.approx(expected, rel=1e-4)}
 
 
 def test_what_bicubic_costs_is_the_mean_over_batches(criterion, crops, small):
