@@ -7,7 +7,7 @@ The picture is scikit-image's coffee, mirrored side by side up to the size. The 
 the program's resident memory, the interpreter and TensorFlow included.
 """
 
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,9 +39,27 @@ def peak_of_program(model, saved_models, side):
         command = [sys.executable, "-m", "zoo.apply", f"--model={model}"]
         command += [f"--saved_models={saved_models}", f"--output={directory}/out.png", str(source)]
         started = time.perf_counter()
-        subprocess.run(command, check=True)
+        with subprocess.Popen(command) as running:
+            peak = _peak(running)
         seconds = time.perf_counter() - started
-    return 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, seconds
+        if running.returncode:
+            raise subprocess.CalledProcessError(running.returncode, command)
+    return peak, seconds
+
+
+def _peak(process):
+    """The most bytes of memory that a process had when it was last looked at before its end.
+
+    From Linux' own count. That of a child which `resource` gives has what this process took when it
+    started the child.
+    """
+    peak = 0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        if line := re.search(r"VmHWM:\s+(\d+) kB", status):  # no more, once it has ended
+            peak = 1024 * int(line[1])
+        time.sleep(0.05)
+    return peak
 
 
 def compare(model, side, tile):
