@@ -11,7 +11,7 @@ from zoo.losses import feature_direction, feature_reconstruction
 
 FEATURE_DISTANCES = {"squared": feature_reconstruction, "direction": feature_direction}
 PATCH = 32  # pixels, the least side of those of `grid_error`
-FAINT = 1e-5  # power of a wave of half a level of 8 bits in such a patch: below, nobody sees it
+FAINT = 1e-5  # power of a wave of a tenth of a level of 8 bits in such a patch: nobody sees less
 PIXEL_DISTANCES = {"l1": keras.losses.mean_absolute_error, "l2": keras.losses.mean_squared_error}
 
 

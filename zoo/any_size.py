@@ -18,6 +18,7 @@ from zoo.transparency import filled
 # float32 filters at the full resolution beside what convolutions take, and ours far less.
 _BYTES_PER_PIXEL = 600
 _MOST_BYTES = 7e8
+_LEAST_BYTES = 1.7e8  # of the smallest tile and what is made of it
 # Of a thumbnail. Fewer make statistics depend on what they happen to show: 36 gave 31 to 37 dB
 # against the untiled result at 1536 x 1536, 64 gave 39.
 _PATCHES = 100
@@ -89,7 +90,7 @@ class Transformation:
         if self.tile == "auto" and (size[0] * size[1] <= most or not knows_tiles):
             return None
         # A strip and what becomes of it; the picture itself is there already.
-        needed = _MOST_BYTES / 6 + 3 * 16 * factor**2 * size[1] * _LEAST_NEW
+        needed = _LEAST_BYTES + 3 * 16 * factor**2 * size[1] * _LEAST_NEW
         if needed > available:
             raise UserError(
                 f"about {needed / 1e9:.1f} GB of memory are needed and {available / 1e9:.1f} are "

@@ -63,9 +63,11 @@ _SUPERRES = {
     " were",
     "inputs": "the photos and the weights",
 }
-_ORIGIN = {
+_PAINTING = {
     "painting": "{painting}, {artist}, {year}",
     "the picture trained on": "{source}",
+}
+_ORIGIN = {
     "training photos": "{training_data}",
     "trained on": "{machine}",
     "made with": "{environment}",
@@ -87,7 +89,7 @@ def card(description, faults):
         stages = description["training"]
         settings = stages[-1]["settings"]
         form = _form(description)
-        origin = dict(list(_ORIGIN.items())[0 if form is _ONE_STYLE else 2 :])
+        origin = _PAINTING | _ORIGIN if form is _ONE_STYLE else _ORIGIN
         styles = description.get("styles") or []
         known = {
             **description,

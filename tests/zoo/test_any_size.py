@@ -63,8 +63,8 @@ def test_with_less_memory_tiles_are_smaller(picture, monkeypatch):
         sides.append(max(max(size) for size in model.calls))
         assert any_size._BYTES_PER_PIXEL * sides[-1] ** 2 <= available / 2
     assert 288 <= sides[1] < sides[0] < 1000
-    monkeypatch.setattr(memory, "available", lambda: 3e7)
-    with pytest.raises(UserError, match=r"0\.1 GB of memory are needed and 0\.0 are free"):
+    monkeypatch.setattr(memory, "available", lambda: 1e8)
+    with pytest.raises(UserError, match=r"0\.2 GB of memory are needed and 0\.1 are free"):
         Transformation(Style())(picture)
 
 

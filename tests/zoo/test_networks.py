@@ -9,8 +9,16 @@ from zoo.networks import StyleNetwork
 from zoo.sample_photo import sample_photo
 
 TINY = 0.1
-# One of each kind of stem, block, padding and head.
-KINDS = ("johnson2016", "quarter_inverted_resize", "eighth")
+# One at least of each kind of stem, block, padding, norms and head.
+KINDS = (
+    "johnson2016",
+    "johnson2016_reflect",
+    "quarter",
+    "quarter_inverted_resize",
+    "quarter_separable",
+    "quarter64_few_norms",
+    "eighth",
+)
 
 
 @pytest.fixture(scope="module")
