@@ -4,6 +4,7 @@ Every layer takes and returns channels-last images [N, H, W, C] of any height an
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -179,3 +180,27 @@ class NearestSubpixel(keras.initializers.Initializer):
     def get_config(self):
         base = keras.initializers.serialize(self.base)
         return {"scale": self.scale, "base": base}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class PassThrough(keras.initializers.Initializer):
+    """A convolution kernel whose first `channels` filters give what came in as the same channels.
+
+    Layers of it, with ReLU between, begin as the identity of an image that is not negative.
+    """
+
+    def __init__(self, channels=3, base="glorot_uniform"):
+        self.channels = channels
+        self.base = keras.initializers.get(base)
+
+    def __call__(self, shape, dtype=None):
+        height, width, incoming, outgoing = shape
+        channels = min(self.channels, incoming, outgoing)
+        others = self.base((height, width, incoming, outgoing - channels), dtype=dtype)
+        passing = np.zeros((height, width, incoming, channels))
+        passing[height // 2, width // 2, range(channels), range(channels)] = 1
+        return ops.concatenate([ops.convert_to_tensor(passing, others.dtype), others], axis=-1)
+
+    def get_config(self):
+        base = keras.initializers.serialize(self.base)
+        return {"channels": self.channels, "base": base}

@@ -6,6 +6,7 @@ import tensorflow as tf
 from zoo.layers import (
     CropLike,
     NearestSubpixel,
+    PassThrough,
     NearestUpsampling2D,
     PixelShuffle,
     ReflectionPadding2D,
@@ -127,7 +128,19 @@ def test_layers_come_back_from_their_configuration(layer):
     assert copy.get_config() == layer.get_config()
 
 
-def test_the_initializer_comes_back_from_its_configuration():
-    initializer = NearestSubpixel(2, keras.initializers.RandomNormal(stddev=0.5, seed=3))
+def test_passing_through_is_the_identity_of_the_first_channels():
+    image = np.abs(some_images(6, 5))
+    for kernel in (5, 1, 3):
+        convolution = keras.layers.Conv2D(
+            7, kernel, padding="same", activation="relu", kernel_initializer=PassThrough()
+        )
+        features = convolution(image if kernel == 5 else features)
+        np.testing.assert_array_equal(features[..., :3], image)
+    assert np.ptp(features[..., 3:], axis=(0, 1, 2)).min() > 0.01  # the rest are of their base
+
+
+@pytest.mark.parametrize("initializer", [NearestSubpixel, PassThrough])
+def test_initializers_come_back_from_their_configuration(initializer):
+    initializer = initializer(2, keras.initializers.RandomNormal(stddev=0.5, seed=3))
     copy = keras.initializers.deserialize(keras.initializers.serialize(initializer))
     np.testing.assert_array_equal(copy((3, 3, 2, 12)), initializer((3, 3, 2, 12)))

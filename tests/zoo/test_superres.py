@@ -73,6 +73,13 @@ def test_srcnn_is_the_papers():
     assert table(SuperResolutionNetwork("srcnn955", 4)) == [(64, 9), (32, 5), (3, 5)]
 
 
+@pytest.mark.parametrize("name", ["srcnn", "srcnn955"])
+def test_srcnn_begins_as_bicubic(name):
+    photo = sample_photo()[:12, :15]
+    enlarged = SuperResolutionNetwork(name, 4, TINY)(photo[None])[0]
+    np.testing.assert_allclose(enlarged, rescale(photo, 4), atol=1e-5)
+
+
 @pytest.mark.parametrize("factor", FACTORS)
 def test_ours_has_less_than_a_million_parameters(factor):
     assert SuperResolutionNetwork("subpixel", factor).count_params() < 1_000_000
