@@ -111,7 +111,8 @@ class Report(keras.callbacks.Callback):
         preview = self._preview()
         self.table.append(self.step, time.monotonic() - self.started, losses)
         self._summarise(losses, preview)
-        checkpoints.save(self.run, self.step, self.model.network, self.model.optimizer)
+        model = self.model
+        checkpoints.save(self.run, self.step, model.network, model.optimizer, model.critic)
 
     def on_train_end(self, logs=None):
         self.summaries.close()

@@ -10,7 +10,7 @@ from zoo import runs
 KEPT = 2
 
 
-def save(run, step, network, optimizer):
+def save(run, step, network, optimizer, critic=None):
     """Write a checkpoint beside its final name, rename it, and drop all but the newest two.
 
     Args:
@@ -18,6 +18,7 @@ def save(run, step, network, optimizer):
         step: training steps done.
         network: the `keras.Model` that is trained.
         optimizer: its built `keras.optimizers.Optimizer`.
+        critic: a layer that is trained with it, or None.
     """
     final = runs.checkpoint_path(run, step)
     partial = final.with_name(f"partial-{final.name}")
@@ -28,13 +29,18 @@ def save(run, step, network, optimizer):
     variables = {}
     optimizer.save_own_variables(variables)
     np.savez(partial / "optimizer.npz", **variables)
+    if critic:
+        np.savez(partial / "critic.npz", *critic.get_weights())
     os.replace(partial, final)
     for old in runs.checkpoint_steps(run)[:-KEPT]:
         shutil.rmtree(runs.checkpoint_path(run, old))
 
 
-def restore(path, network, optimizer):
-    """Read a checkpoint into a `network` of the same shape and its built `optimizer`."""
+def restore(path, network, optimizer, critic=None):
+    """Read a checkpoint into a `network` of the same shape, its built `optimizer` and `critic`."""
     network.load_weights(path / runs.NETWORK)
     with np.load(path / "optimizer.npz") as variables:
         optimizer.load_own_variables(dict(variables))
+    if critic:
+        with np.load(path / "critic.npz") as weights:
+            critic.set_weights(list(weights.values()))

@@ -128,7 +128,8 @@ def fit(trainer, batches, report, learning_rate, checkpoint_interval, ema_moment
     """Train to the end, from the last checkpoint if there is one.
 
     Args:
-        trainer: a `keras.Model` with an attribute `network`.
+        trainer: a `keras.Model` with attributes `network` and `critic`, what it trains against,
+            or None.
         batches: a `trainers.content.RandomCrops` that starts after the last checkpoint.
         report: the run's `trainers.callbacks.Report`.
         learning_rate: Adam's first; a cosine takes it down to `FINAL_LEARNING_RATE` of it.
@@ -146,9 +147,12 @@ def fit(trainer, batches, report, learning_rate, checkpoint_interval, ema_moment
     averaging = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
     trainer.compile(keras.optimizers.Adam(schedule, **averaging))
     if first_step:
-        trainer.optimizer.build(trainer.network.trainable_variables)
+        trainer.optimizer.build(trainer.trainable_variables)
         checkpoints.restore(
-            runs.checkpoint_path(output, first_step), trainer.network, trainer.optimizer
+            runs.checkpoint_path(output, first_step),
+            trainer.network,
+            trainer.optimizer,
+            trainer.critic,
         )
         if ema_momentum:
             _swap_averages(trainer)  # the checkpoint was written with the averages in the network

@@ -46,6 +46,7 @@ class PerceptualTrainer(keras.Model):
     def __init__(self, network, criterion, style_targets, weights, batch_shape):
         super().__init__()
         self.network = network
+        self.critic = None
         self.observed = keras.Model(
             network.inputs, {"image": network.outputs[0], "norms": _norms(network)}
         )

@@ -4,51 +4,56 @@ import keras
 import numpy as np
 from keras import ops
 
+from trainers import critic as critics
 from trainers.windows import shifted_windows
-from zoo.artefacts import NEIGHBOURS
+from zoo import lpips
 from zoo.bicubic_layers import BicubicDownsampling, BicubicUpsampling
-from zoo.losses import feature_direction, feature_reconstruction
+from zoo.losses import feature_reconstruction
 
-FEATURE_DISTANCES = {"squared": feature_reconstruction, "direction": feature_direction}
-PATCH = 32  # pixels, the least side of those of `grid_error`
-FAINT = 1e-5  # power of a wave of a tenth of a level of 8 bits in such a patch: nobody sees less
+PATCH = 32  # pixels, the least side of those of `spectrum_error`
+FAINT = 1e-6  # power of a wave of a quarter of a level of 8 bits: nobody sees less
 PIXEL_DISTANCES = {"l1": keras.losses.mean_absolute_error, "l2": keras.losses.mean_squared_error}
 
 
 class RestorationCriterion:
     """How far enlarged images are from their originals, in several terms.
 
-    "pixel" is the mean distance of pixels; each of `layers` that of features there; "consistency"
-    the mean squared difference of the small image and of what the field's bicubic makes of the
-    enlarged one; "grid" is `grid_error`.
+    "pixel" is the mean distance of pixels; each of `layers` the mean squared difference of features
+    there (Johnson 2016, equation 2); "lpips" that distance; "spectrum" is `spectrum_error`;
+    "consistency" the mean squared difference of the small image and of what the field's bicubic
+    makes of the enlarged one; "critic" and "adversarial" are what `trainers.critic.Critic` gives.
 
     Args:
         factor: of super-resolution.
         pixel_distance: a name of `PIXEL_DISTANCES`, or None for no such term.
-        loss_network: a `zoo.vgg.LossNetwork`; None where there are no layers.
+        loss_network: a `zoo.vgg.LossNetwork`; None where there is no term of features.
         layers: names such as "relu2_2".
-        feature_distance: a name of `FEATURE_DISTANCES`; "squared" is the feature reconstruction
-            loss (Johnson 2016, equation 2).
-        has_consistency: whether there is that term.
-        has_grid: the same.
+        distance: a `zoo.lpips.LPIPS` of that network, or None for no such term.
+        critic: a `Critic`, or None for no such terms.
+        has_spectrum: whether there is that term.
+        has_consistency: the same.
     """
 
     def __init__(
         self,
         factor,
-        pixel_distance,
-        loss_network,
-        layers,
-        feature_distance="squared",
+        pixel_distance=None,
+        loss_network=None,
+        layers=(),
+        distance=None,
+        critic=None,
+        has_spectrum=False,
         has_consistency=False,
-        has_grid=False,
     ):
         self.factor = factor
+        self.critic = critic
         self._pixel_distance = PIXEL_DISTANCES.get(pixel_distance)
-        self._feature_distance = FEATURE_DISTANCES[feature_distance]
-        self._features = loss_network.features(tuple(layers)) if layers else None
+        self._layers = layers
+        self._distance = distance
+        every = {*layers, *(lpips.LAYERS if distance else ()), *(critics.LAYERS if critic else ())}
+        self._features = loss_network.features(tuple(sorted(every))) if every else None
+        self._has_spectrum = has_spectrum
         self._shrink = BicubicDownsampling(factor) if has_consistency else None
-        self._has_grid = has_grid
 
     def __call__(self, images, originals, small, step=0):
         """The unweighted terms, {name: float32 scalar}.
@@ -57,21 +62,29 @@ class RestorationCriterion:
             images: [N, H, W, 3], of known shape.
             originals: the same.
             small: [N, H / factor, W / factor, 3].
-            step: the loss network sees other windows of the images in each step.
+            step: what is no term of pixels sees other windows of the images in each step.
         """
         terms = {}
         if self._pixel_distance:
             terms["pixel"] = ops.mean(self._pixel_distance(originals, images))
+        windows, original_windows = (shifted_windows(each, step) for each in (images, originals))
         if self._features:
-            targets, features = (
-                self._features(shifted_windows(each, step)) for each in (originals, images)
-            )
-            for layer, target in targets.items():
-                terms[layer] = self._feature_distance(features[layer], target)
+            terms |= self._of_features(self._features(windows), self._features(original_windows))
+        if self._has_spectrum:
+            terms["spectrum"] = spectrum_error(windows, original_windows)
         if self._shrink:
             terms["consistency"] = ops.mean(ops.square(self._shrink(images) - small))
-        if self._has_grid:
-            terms["grid"] = grid_error(images, originals, self.factor)
+        return terms
+
+    def _of_features(self, features, originals):
+        terms = {
+            layer: feature_reconstruction(features[layer], originals[layer])
+            for layer in self._layers
+        }
+        if self._distance:
+            terms["lpips"] = ops.mean(self._distance.of_features(features, originals))
+        if self.critic:
+            terms["critic"], terms["adversarial"] = self.critic.losses(features, originals)
         return terms
 
     def of_bicubic(self, pairs):
@@ -90,43 +103,38 @@ class RestorationCriterion:
         }
 
 
-def grid_error(images, originals, factor):
-    """How much the error of enlarged images stands out at the frequencies of the small pixels.
+def spectrum_error(images, originals):
+    """How far the spectra of enlarged images are from the originals', place by place.
 
-    The images are cut into patches. Of each the spectra of the error's rows, of its columns too:
-    the power at each multiple of 1 / factor over that beside it, and of the logarithm what is above
-    0, squared. Where features are all that counts, a network that knows the grid draws textures
-    along it, which show as a cross-hatch; so each patch counts alike, plain ones too.
+    The images are cut into patches of about `PATCH` pixels. The distance is that of the logarithms
+    of the patches' power at each frequency, across and down together, smoothed over the next ones.
+    It asks for texture as strong as the original's whatever it looks like in detail, and where
+    features alone are content with a cross-hatch along the small image's pixels, it sees a few
+    frequencies far too strong and those beside them too weak.
 
     Args:
-        images: [N, H, W, 3], of known shape, sides multiples of the factor.
+        images: [N, H, W, 3], of known shape.
         originals: the same.
-        factor: of super-resolution.
 
     Returns:
-        A scalar: the mean over patches, frequencies and both directions. Noise has 0.1 or less.
+        A scalar: the mean absolute difference; 0.7 is a factor of two in power everywhere.
     """
-    error = ops.mean(images - originals, axis=-1)
-    return (_of_rows(error, factor) + _of_rows(ops.transpose(error, (0, 2, 1)), factor)) / 2
+    return ops.mean(ops.abs(_log_power(images) - _log_power(originals)))
 
 
-def _of_rows(error, factor):
-    batch, height, width = error.shape
+def _log_power(images):
+    batch, height, width, _ = images.shape
     down, across = (max(1, side // PATCH) for side in (height, width))
-    lines, length = height // down, width // across // factor * factor
-    error = error[:, : down * lines, : across * length]
-    rows = ops.reshape(error, (batch, down, lines, across, length))
-    real, imaginary = ops.rfft(rows * np.hanning(length).astype(np.float32))
-    power = ops.mean(ops.square(real) + ops.square(imaginary), axis=2)
-    excesses = []
-    for harmonic in range(1, factor // 2 + 1):
-        at = harmonic * length // factor
-        near = [b for n in NEIGHBOURS for b in (at - n, at + n) if 0 < b < length // 2 + 1]
-        beside = [b for b in near if b * factor % length]  # not another of the multiples
-        mean = ops.mean(ops.take(power, beside, axis=-1), axis=-1)
-        ratio = (power[..., at] + FAINT) / (mean + FAINT)
-        excesses.append(ops.mean(ops.square(ops.relu(ops.log(ratio)))))
-    return sum(excesses) / len(excesses)
+    lines, length = height // down, width // across
+    brightness = ops.mean(images, axis=-1)[:, : down * lines, : across * length]
+    patches = ops.reshape(brightness, (batch, down, lines, across, length))
+    patches = ops.reshape(ops.transpose(patches, (0, 1, 3, 2, 4)), (-1, lines, length))
+    window = np.outer(np.hanning(lines), np.hanning(length)).astype(np.float32)
+    window *= 2 / window.sum()  # so that a wave's power is its squared amplitude
+    patches = (patches - ops.mean(patches, axis=(1, 2), keepdims=True)) * window
+    real, imaginary = ops.fft2((patches, ops.zeros_like(patches)))
+    power = (ops.square(real) + ops.square(imaginary))[..., None]
+    return ops.log(ops.average_pool(power, 3, 1) + FAINT)
 
 
 class RestorationTrainer(keras.Model):
@@ -146,6 +154,7 @@ class RestorationTrainer(keras.Model):
         super().__init__()
         self.network = network
         self.criterion = criterion
+        self.critic = criterion.critic  # is trained as well
         self.weights_of_terms = weights
         self.small_shape = small_shape
         factor = criterion.factor

@@ -16,9 +16,9 @@ from absl import flags
 from trainers import fitting, fitting_flags, loss_network_flags
 from trainers.callbacks import Report
 from trainers.content import Photos
+from trainers.critic import Critic
 from trainers.pairs import Pairs
 from trainers.restoration import (
-    FEATURE_DISTANCES,
     PIXEL_DISTANCES,
     RestorationCriterion,
     RestorationTrainer,
@@ -27,6 +27,7 @@ from trainers.sources import open_source
 from zoo import images, program
 from zoo.degradations import DEGRADATIONS, crop_to_multiple
 from zoo.errors import UserError
+from zoo.lpips import LPIPS
 from zoo.superres import ARCHITECTURES, SuperResolutionNetwork, for_factor
 from zoo.vgg import LossNetwork
 
@@ -51,10 +52,11 @@ class SuperResolutionSettings:
     loss: str
     pixel_distance: str
     layers: list[str]
-    feature_distance: str
+    lpips_heads: str | None
     perceptual_weight: float
+    adversarial_weight: float
+    spectrum_weight: float
     consistency_weight: float
-    grid_weight: float
     learning_rate: float
     ema_momentum: float
     seed: int
@@ -143,38 +145,46 @@ def _middle(image, factor):
 
 
 def _criterion(settings):
-    perceptual = settings.loss != "pixel"
-    return RestorationCriterion(
-        settings.factor,
-        None if settings.loss == "perceptual" else settings.pixel_distance,
-        LossNetwork(
+    terms = {
+        "has_spectrum": settings.spectrum_weight > 0,
+        "has_consistency": settings.consistency_weight > 0,
+    }
+    if settings.loss != "perceptual":
+        terms["pixel_distance"] = settings.pixel_distance
+    if settings.loss != "pixel":
+        loss_network = LossNetwork(
             settings.loss_network,
             settings.loss_network_weights,
             settings.loss_network_preprocessing,
         )
-        if perceptual
-        else None,
-        settings.layers if perceptual else (),
-        settings.feature_distance,
-        settings.consistency_weight > 0,
-        settings.grid_weight > 0,
-    )
+        terms["loss_network"] = loss_network
+        if settings.lpips_heads:
+            terms["distance"] = LPIPS(loss_network, settings.lpips_heads)
+        else:
+            terms["layers"] = settings.layers
+        if settings.adversarial_weight:
+            terms["critic"] = Critic(loss_network)
+    return RestorationCriterion(settings.factor, **terms)
 
 
 def _weights(settings, criterion, batches):
     """The weight of each term: the flag's, over what bicubic costs in the first batches.
 
-    But for "grid", of which bicubic has next to nothing: 1 is e times the power beside it.
+    But for the critic's terms: that is new there, and says nothing yet.
     """
     costs = criterion.of_bicubic([batches.batch(step) for step in range(CALIBRATION_BATCHES)])
+    costs |= dict.fromkeys(costs.keys() & {"critic", "adversarial"}, 1.0)
     flag = {
         "pixel": 1.0,
+        "lpips": settings.perceptual_weight,
+        "critic": 1.0,
+        "adversarial": settings.adversarial_weight,
+        "spectrum": settings.spectrum_weight,
         "consistency": settings.consistency_weight,
-        "grid": settings.grid_weight,
     }
     # The layers share theirs.
     flag |= dict.fromkeys(settings.layers, settings.perceptual_weight / len(settings.layers))
-    return {name: flag[name] / (cost if name != "grid" else 1) for name, cost in costs.items()}
+    return {name: flag[name] / cost for name, cost in costs.items()}
 
 
 # --- Flags ---
@@ -214,13 +224,6 @@ def define_flags():
     flags.DEFINE_list(
         "layers", ["relu2_2"], "VGG layers of the perceptual loss; conv2_2 is before the ReLU."
     )
-    flags.DEFINE_enum(
-        "feature_distance",
-        "squared",
-        list(FEATURE_DISTANCES),
-        "Of the features: squared, Johnson 2016's; direction, of features of length 1 at each "
-        "place (Zhang 2018), where faint texture counts too.",
-    )
     flags.register_validator("layers", bool, "give at least one layer")
     flags.DEFINE_float(
         "perceptual_weight",
@@ -228,16 +231,30 @@ def define_flags():
         "Weight of the VGG layers together, in a mixed loss; 1 is as much as the pixels count.",
         lower_bound=0,
     )
+    flags.DEFINE_string(
+        "lpips_heads",
+        None,
+        "File of LPIPS heads, see zoo.lpips: the perceptual loss is LPIPS, not of --layers. "
+        "--loss_network_weights are torchvision's then.",
+    )
+    flags.DEFINE_float(
+        "adversarial_weight",
+        0.0,
+        "Weight of a critic's score in a perceptual or mixed loss, see trainers.critic: texture in "
+        "place of a cross-hatch.",
+        lower_bound=0,
+    )
+    flags.DEFINE_float(
+        "spectrum_weight",
+        0.0,
+        "Weight of the term that wants spectra like the original's: as much texture, and no "
+        "pattern that repeats.",
+        lower_bound=0,
+    )
     flags.DEFINE_float(
         "consistency_weight",
         0.0,
         "Weight of the term that wants the output, made small again by bicubic, to be the input.",
-        lower_bound=0,
-    )
-    flags.DEFINE_float(
-        "grid_weight",
-        1.0,
-        "Weight of the term against a cross-hatch along the small image's pixels.",
         lower_bound=0,
     )
     flags.DEFINE_float(

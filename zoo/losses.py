@@ -13,27 +13,11 @@ def feature_reconstruction(features, target):
     return ops.mean(ops.square(ops.cast(features, "float32") - ops.cast(target, "float32")))
 
 
-def unit_length(features, least=1e-20):
-    """Features [N, H, W, C], each place's divided by its length; float32.
-
-    Args:
-        features: of any dtype.
-        least: square of the length that shorter ones, down to none at all, are divided by.
-    """
+def unit_length(features):
+    """Features [N, H, W, C], each place's divided by its length; float32. None stay none."""
     features = ops.cast(features, "float32")
     squared = ops.sum(ops.square(features), axis=-1, keepdims=True)
-    return features * ops.rsqrt(ops.maximum(squared, least))
-
-
-def feature_direction(features, target):
-    """Mean squared distance of two feature maps [N, H, W, C] of length 1 at each place.
-
-    Zhang 2018, "The unreasonable effectiveness of deep features as a perceptual metric", equation
-    1, with all channels alike: faint texture counts as much as hard edges do.
-    """
-    # A place without features has no direction to learn.
-    difference = unit_length(features, 1e-2) - unit_length(target, 1e-2)
-    return ops.mean(ops.sum(ops.square(difference), axis=-1))
+    return features * ops.rsqrt(ops.maximum(squared, 1e-20))
 
 
 def feature_reconstruction_sum(features, target):

@@ -49,7 +49,10 @@ class LPIPS:
         """
         if None not in (*images.shape, *originals.shape):
             self._check(images.shape, originals.shape)
-        ours, theirs = self._features(images), self._features(originals)
+        return self.of_features(self._features(images), self._features(originals))
+
+    def of_features(self, ours, theirs):
+        """The same of the features {layer: [N, h, w, C]} of `LAYERS`."""
         return sum(
             _distance(ours[layer], theirs[layer], head)
             for layer, head in zip(LAYERS, self._heads, strict=True)

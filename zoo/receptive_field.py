@@ -94,6 +94,7 @@ def _through(layer):
 @_through.register(layers.Identity)
 @_through.register(layers.ReLU)
 @_through.register(layers.Rescaling)
+@_through.register(layers.Subtract)
 @_through.register(ConditionalInstanceNormalization)
 @_through.register(InstanceNormalization)
 @_through.register(UnitRange)
@@ -109,6 +110,12 @@ def _(layer):
     # "same" pads by what the image's size leaves of the last stride.
     before = {"valid": (0, 0), "same": (max(kernel - stride, 0) // 2, (kernel - 1) // 2)}
     return lambda reach: reach.convolved(kernel, stride, before[layer.padding])
+
+
+@_through.register
+def _(layer: layers.AveragePooling2D):
+    window = layer.pool_size[0]
+    return lambda reach: reach.convolved(window, before=(window // 2, window // 2))
 
 
 @_through.register

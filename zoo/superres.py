@@ -69,7 +69,10 @@ def _filters(count, width):
 # --- Ours ---
 
 
-def _subpixel(image, factor, width, blocks=6):
+HATCH = 5  # small pixels, the side of the window in which a hatching may not be the same
+
+
+def _subpixel(image, factor, width, blocks=6, is_hatchless=False):
     """Bicubic, and what 3x3 convolutions at the low resolution add to it.
 
     Residual blocks without norm (Lim 2017, "Enhanced deep residual networks"), and one sub-pixel
@@ -94,10 +97,21 @@ def _subpixel(image, factor, width, blocks=6):
         kernel_initializer=NearestSubpixel(factor, keras.initializers.VarianceScaling(0.01)),
         name="output",
     )(x)
+    if is_hatchless:
+        mean = layers.AveragePooling2D(HATCH, 1, padding="same", name="hatching")(x)
+        x = layers.Subtract(name="hatchless")([x, mean])
     details = PixelShuffle(factor, name="shuffle")(x)
     bicubic = BicubicUpsampling(factor, name="bicubic")(image)
     x = layers.Add(dtype="float32", name="details_add")([bicubic, details])
     return UnitRange(dtype="float32", name="range")(x)
+
+
+def _subpixel_hatchless(image, factor, width):
+    """`subpixel` that cannot draw the same pattern on each of the small pixels around.
+
+    The mean over a window is taken from each of an old pixel's new pixels.
+    """
+    return _subpixel(image, factor, width, is_hatchless=True)
 
 
 # --- Johnson 2016 ---
@@ -170,6 +184,7 @@ def _srcnn955(image, factor, width):
 # What the flag --network takes: from a name, how the network is made of its input.
 ARCHITECTURES = {
     "subpixel": _subpixel,
+    "subpixel_hatchless": _subpixel_hatchless,
     "johnson2016_sr": _johnson2016_sr,
     "srcnn": _srcnn,
     "srcnn955": _srcnn955,

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.restoration import RestorationCriterion, RestorationTrainer, grid_error
+from trainers.critic import Critic
+from trainers.restoration import RestorationCriterion, RestorationTrainer, spectrum_error
 from trainers.windows import shifted_windows
 from zoo.bicubic import rescale
 from zoo.superres import SuperResolutionNetwork
@@ -76,30 +77,56 @@ def test_the_consistency_term_is_of_the_image_made_small_again(crops, small):
     }
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8])
-def test_the_grid_term_sees_a_pattern_along_the_small_pixels_in_noise(crops, factor):
-    noise = np.random.default_rng(0).normal(size=crops.shape).astype(np.float32) / 20
-    pattern = np.random.default_rng(1).normal(size=(factor, factor, 3)).astype(np.float32) / 20
-    hatched = crops + noise + np.tile(pattern, (32 // factor, 32 // factor, 1))
-    plain, with_pattern = (
-        float(grid_error(keras.ops.array(each), crops, factor)) for each in (crops + noise, hatched)
+def test_the_spectrum_term_is_of_how_strong_texture_is_not_of_where(crops):
+    assert float(spectrum_error(crops, crops)) == 0
+    rng = np.random.default_rng(0)
+    noise, others = rng.normal(size=(2, 4, 32, 32, 3)).astype(np.float32) / 20
+    moved, weak = (float(spectrum_error(crops + noise, other)) for other in (crops + others, crops))
+    assert moved < 0.5 * weak
+
+
+def test_the_spectrum_term_sees_a_pattern_that_repeats_in_texture_as_strong(crops):
+    rng = np.random.default_rng(0)
+    noise, others = rng.normal(size=(2, 4, 32, 32, 3)).astype(np.float32) / 20
+    pattern = np.tile(rng.normal(size=(4, 4, 3)).astype(np.float32), (8, 8, 1)) / 20
+    plain, hatched = (
+        float(spectrum_error(crops + noise, crops + made)) for made in (others, pattern)
     )
-    assert plain < 0.05
-    assert with_pattern > 10 * plain + 0.5
+    assert hatched > 2 * plain
 
 
-def test_a_pattern_of_another_period_is_no_grid(crops):
-    noise = np.random.default_rng(0).normal(size=crops.shape).astype(np.float32) / 20
-    pattern = np.tile([0, 1, 0, 1, 0, -1, 0, -1], 4)[:, None].astype(np.float32)  # of period 8
-    images = keras.ops.array(crops + noise + pattern / 20)
-    assert float(grid_error(images, crops, 2)) < 0.05
+def test_lpips_is_that_of_the_windows(tiny_loss_network, crops, small):
+    class Distance:
+        def of_features(self, ours, theirs):
+            return keras.ops.mean(keras.ops.abs(ours["relu5_3"] - theirs["relu5_3"]), (1, 2, 3))
 
-
-def test_the_grid_term_is_one_of_the_criterion(crops, small):
-    criterion = RestorationCriterion(4, None, None, (), has_grid=True)
+    criterion = RestorationCriterion(
+        4, loss_network=tiny_loss_network, distance=Distance(), has_spectrum=True
+    )
     others = crops[::-1].copy()
-    expected = float(grid_error(keras.ops.array(others), crops, 4))
-    assert terms(criterion, others, crops, small) == {"grid": pytest.approx(expected, rel=1e-4)}
+    windows = [shifted_windows(keras.ops.array(each), 3) for each in (others, crops)]
+    ours, theirs = (tiny_loss_network.features(("relu5_3",))(each) for each in windows)
+    found = criterion(keras.ops.array(others), crops, small, step=3)
+    expected = np.mean(np.abs(ours["relu5_3"] - theirs["relu5_3"]))
+    assert set(found) == {"lpips", "spectrum"}
+    assert float(found["lpips"]) == pytest.approx(expected, rel=1e-4)
+    assert float(found["spectrum"]) == pytest.approx(float(spectrum_error(*windows)), rel=1e-4)
+
+
+def test_the_critic_is_trained_with_the_network(tiny_loss_network, crops, small):
+    critic = Critic(tiny_loss_network)
+    network = SuperResolutionNetwork("subpixel", 4, 0.2)
+    criterion = RestorationCriterion(4, "l1", tiny_loss_network, critic=critic)
+    weights = {"pixel": 1.0, "critic": 1.0, "adversarial": 0.1}
+    trainer = RestorationTrainer(network, criterion, weights, small.shape)
+    trainer.compile(keras.optimizers.Adam(1e-3))
+    before = [variable.numpy() for variable in trainer.trainable_variables]
+    assert len(before) == len(network.trainable_variables) + len(critic.trainable_variables)
+    inputs = (small, np.zeros(len(small), np.int32))
+    history = trainer.fit(inputs, crops, batch_size=4, verbose=0).history
+    assert set(history) == {"loss", *weights}
+    for variable, then in zip(trainer.trainable_variables, before, strict=True):
+        assert np.abs(variable.numpy() - then).max() > 1e-5
 
 
 def test_what_bicubic_costs_is_the_mean_over_batches(criterion, crops, small):

@@ -29,10 +29,11 @@ def settings(photo_directory):
         loss="pixel",
         pixel_distance="l1",
         layers=["relu2_2"],
-        feature_distance="squared",
+        lpips_heads=None,
         perceptual_weight=1.0,
+        adversarial_weight=0.0,
+        spectrum_weight=0.0,
         consistency_weight=0.0,
-        grid_weight=0.0,
         learning_rate=1e-3,
         ema_momentum=0.5,
         seed=0,
@@ -105,6 +106,26 @@ def test_training_that_goes_on_gives_the_network_of_one_that_never_stopped(
         assert np.abs(now - before).max() > 1e-5  # the last step moved every variable
 
 
+def test_against_a_critic_too_it_goes_on_as_if_it_never_stopped(settings, tiny_vgg, tmp_path):
+    settings = dataclasses.replace(
+        settings, loss="mixed", layers=["relu1_2"], adversarial_weight=1.0, steps=2
+    )
+    superres.train(settings, tmp_path / "never", checkpoint_interval=1)
+    shutil.copytree(tmp_path / "never", tmp_path / "stopped")
+    shutil.rmtree(runs.checkpoint_path(tmp_path / "stopped", 2))
+    superres.train(settings, tmp_path / "stopped", checkpoint_interval=1)
+    critics = [
+        np.load(runs.latest_checkpoint(tmp_path / name)[1] / "critic.npz")
+        for name in ("never", "stopped")
+    ]
+    assert len(critics[0].files) == 3 * 6
+    for name in critics[0].files:
+        np.testing.assert_allclose(critics[1][name], critics[0][name], atol=1e-5)
+    pairs = zip(*(network_weights(tmp_path / name) for name in ("never", "stopped")), strict=True)
+    for then, now in pairs:
+        np.testing.assert_allclose(now, then, atol=1e-5)
+
+
 def test_checkpoints_hold_the_moving_average_of_the_weights(settings, tmp_path):
     settings = dataclasses.replace(settings, steps=2)
     superres.train(settings, tmp_path / "averaged", checkpoint_interval=1)
@@ -124,10 +145,10 @@ def test_a_perceptual_training_begins_with_the_network_of_another(
         settings,
         loss="mixed",
         layers=["relu1_2", "conv2_2"],
-        feature_distance="direction",
         perceptual_weight=3.0,
+        adversarial_weight=0.2,
+        spectrum_weight=0.1,
         consistency_weight=0.5,
-        grid_weight=0.1,
         init_from=str(finished_run),
         learning_rate=1e-9,
         steps=1,
@@ -139,21 +160,25 @@ def test_a_perceptual_training_begins_with_the_network_of_another(
     weights = runs.read_record(tmp_path)["calibrated"]
     (row,) = log(tmp_path)
     assert set(row) == {"step", "seconds", "loss", *weights}
-    assert set(weights) == {"pixel", "relu1_2", "conv2_2", "consistency", "grid"}
+    assert set(weights) == {
+        *("pixel", "relu1_2", "conv2_2", "critic", "adversarial", "spectrum", "consistency")
+    }
     total = sum(weight * float(row[name]) for name, weight in weights.items())
     assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
 
 
 def test_a_term_of_bicubic_costs_what_the_flag_says(settings):
-    costs = {"pixel": 0.5, "relu1_2": 2.0, "conv2_2": 4.0, "consistency": 0.25, "grid": 1e-6}
-    criterion = SimpleNamespace(of_bicubic=lambda pairs: costs)
+    costs = {"pixel": 0.5, "relu1_2": 2.0, "conv2_2": 4.0, "consistency": 0.25, "spectrum": 2.0}
+    critics = {"critic": 1.9, "adversarial": -0.3}
+    criterion = SimpleNamespace(of_bicubic=lambda pairs: costs | critics)
     batches = SimpleNamespace(batch=lambda step: None)
     mixed = dataclasses.replace(
         settings,
         layers=["relu1_2", "conv2_2"],
         perceptual_weight=3.0,
+        adversarial_weight=0.25,
+        spectrum_weight=0.125,
         consistency_weight=0.5,
-        grid_weight=0.125,
     )
     weights = superres._weights(mixed, criterion, batches)
     assert {name: weights[name] * cost for name, cost in costs.items()} == {
@@ -161,8 +186,10 @@ def test_a_term_of_bicubic_costs_what_the_flag_says(settings):
         "relu1_2": 1.5,  # the layers share theirs
         "conv2_2": 1.5,
         "consistency": 0.5,
-        "grid": 0.125 * 1e-6,  # as it comes: bicubic has next to none
+        "spectrum": 0.125,
     }
+    # As they come: a critic that has not learned yet says nothing of bicubic.
+    assert {name: weights[name] for name in critics} == {"critic": 1.0, "adversarial": 0.25}
 
 
 # --- Flags ---

@@ -9,7 +9,6 @@ from keras import ops
 from trainers.gradients import value_and_gradient
 from zoo.losses import (
     excess,
-    feature_direction,
     feature_reconstruction,
     feature_reconstruction_sum,
     gatys_style,
@@ -19,6 +18,7 @@ from zoo.losses import (
     relative_style,
     style_reconstruction,
     total_variation,
+    unit_length,
 )
 from zoo.sample_photo import sample_photo
 from zoo.vgg import LossNetwork
@@ -285,17 +285,17 @@ def test_prominence_is_of_all_channels_of_a_place_beside_the_whole_image():
     np.testing.assert_allclose(places, expected, rtol=1e-5)
 
 
-def test_feature_direction_is_zhangs_distance_and_knows_no_strength():
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.uniform(1, 2, size=(2, 2, 3, 4, 5)).astype(np.float32)
-    lengths = [np.linalg.norm(each, axis=-1, keepdims=True) for each in (ours, theirs)]
-    expected = np.square(ours / lengths[0] - theirs / lengths[1]).sum(-1).mean()
-    assert float(feature_direction(ours, theirs)) == pytest.approx(expected, rel=1e-5)
-    assert float(feature_direction(3 * ours, theirs)) == pytest.approx(expected, rel=1e-5)
+def test_each_place_is_divided_by_its_length():
+    features = np.random.default_rng(0).uniform(1, 2, size=(2, 3, 4, 5)).astype(np.float32)
+    features[0, 1, 2] = 0  # has none, and stays so
+    lengths = np.linalg.norm(features, axis=-1, keepdims=True)
+    expected = features / np.maximum(lengths, 1)
+    np.testing.assert_allclose(unit_length(features), expected, rtol=1e-5)
+    np.testing.assert_allclose(unit_length(3 * features), expected, rtol=1e-5)
 
 
-def test_places_without_features_have_a_finite_slope():
-    features = tf.Variable(np.zeros((1, 2, 2, 3), np.float32))
+def test_places_that_a_relu_left_without_features_have_a_finite_slope():
+    features = tf.Variable(np.full((1, 2, 2, 3), -1, np.float32))
     with tf.GradientTape() as tape:
-        loss = feature_direction(features, np.ones((1, 2, 2, 3), np.float32))
-    assert np.abs(tape.gradient(loss, features)).max() < 10
+        loss = tf.reduce_sum(tf.square(unit_length(tf.nn.relu(features)) - 1))
+    np.testing.assert_array_equal(tape.gradient(loss, features), np.zeros((1, 2, 2, 3)))

@@ -73,6 +73,21 @@ def test_srcnn_is_the_papers():
     assert table(SuperResolutionNetwork("srcnn955", 4)) == [(64, 9), (32, 5), (3, 5)]
 
 
+def test_without_hatching_a_plain_area_has_no_details(networks):
+    # Whatever the weights, in which "subpixel" draws a pattern.
+    image = np.full((1, 50, 50, 3), 0.4, np.float32)
+    middle = (0, slice(80, 120), slice(80, 120))  # behind the borders' reach
+    enlarged = {}
+    for name in ("subpixel", "subpixel_hatchless"):
+        keras.utils.set_random_seed(0)
+        network = SuperResolutionNetwork(name, 4, TINY)
+        rng = np.random.default_rng(0)
+        network.set_weights([rng.normal(0, 0.3, w.shape) for w in network.get_weights()])
+        enlarged[name] = network(image, training=True).numpy()[middle]
+    assert np.abs(enlarged["subpixel"] - 0.4).max() > 1
+    np.testing.assert_allclose(enlarged["subpixel_hatchless"], 0.4, atol=0.01)
+
+
 @pytest.mark.parametrize("name", ["srcnn", "srcnn955"])
 def test_srcnn_begins_as_bicubic(name):
     photo = sample_photo()[:12, :15]
