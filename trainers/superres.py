@@ -35,8 +35,13 @@ from zoo.vgg import LossNetwork
 PHOTO_SIDE = 768
 PREVIEW_SIDE = 256
 CALIBRATION_BATCHES = 4
-# Of each loss: image_size and batch_size, unless given.
-SIZES = {"pixel": (192, 16), "perceptual": (288, 4), "mixed": (288, 4)}
+# Of each loss, unless given. Features alone would draw a hatching.
+PERCEPTUAL = {"image_size": 288, "batch_size": 4, "network": "subpixel_hatchless"}
+DEFAULTS = {
+    "pixel": {"image_size": 192, "batch_size": 16, "network": "subpixel"},
+    "perceptual": PERCEPTUAL,
+    "mixed": PERCEPTUAL,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +202,7 @@ def define_flags():
     flags.DEFINE_enum(
         "loss",
         "pixel",
-        list(SIZES),
+        list(DEFAULTS),
         "pixel: near the original in each pixel. perceptual: in features of a VGG, sharper. "
         "mixed: both.",
     )
@@ -266,7 +271,12 @@ def define_flags():
         upper_bound=1,
     )
     loss_network_flags.define(has_pooling=False)
-    flags.DEFINE_enum("network", "subpixel", list(ARCHITECTURES), "Architecture to train.")
+    flags.DEFINE_enum(
+        "network",
+        None,
+        list(ARCHITECTURES),
+        "Architecture to train; subpixel if not given, subpixel_hatchless for a perceptual loss.",
+    )
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
     flags.DEFINE_string(
         "init_from",
@@ -278,9 +288,10 @@ def define_flags():
 
 def settings_from(values):
     """The `SuperResolutionSettings` of flag values, a dict."""
-    sizes = dict(zip(("image_size", "batch_size"), SIZES[values["loss"]], strict=True))
     given = {name: value for name, value in values.items() if value is not None}
-    return fitting.settings_from(SuperResolutionSettings, {**values, **sizes, **given})
+    return fitting.settings_from(
+        SuperResolutionSettings, {**values, **DEFAULTS[values["loss"]], **given}
+    )
 
 
 def main(argv):

@@ -194,22 +194,25 @@ def test_a_term_of_bicubic_costs_what_the_flag_says(settings):
 
 # --- Flags ---
 
-VALUES = {"loss": "pixel", "image_size": None, "batch_size": None, "dtype_policy": "float32"}
+LEFT_OPEN = {"image_size": None, "batch_size": None, "network": None, "dtype_policy": "float32"}
 
 
 @pytest.mark.parametrize(
-    ("given", "image_size", "batch_size"),
+    ("given", "image_size", "batch_size", "network"),
     [
-        ({}, 192, 16),
-        ({"loss": "perceptual"}, 288, 4),
-        ({"loss": "mixed", "image_size": 128}, 128, 4),
-        ({"batch_size": 8}, 192, 8),
+        ({"loss": "pixel"}, 192, 16, "subpixel"),
+        ({"loss": "perceptual"}, 288, 4, "subpixel_hatchless"),
+        ({"loss": "mixed", "image_size": 128}, 128, 4, "subpixel_hatchless"),
+        ({"loss": "pixel", "batch_size": 8, "network": "srcnn"}, 192, 8, "srcnn"),
     ],
 )
-def test_sizes_are_by_loss_unless_given(settings, given, image_size, batch_size):
-    values = {**dataclasses.asdict(settings), **VALUES, **given}
+def test_sizes_and_network_are_by_loss_unless_given(
+    settings, given, image_size, batch_size, network
+):
+    values = {**dataclasses.asdict(settings), **LEFT_OPEN, **given}
     resolved = superres.settings_from(values)
     assert (resolved.image_size, resolved.batch_size) == (image_size, batch_size)
+    assert resolved.network == network
     assert resolved.init_from is None
 
 
