@@ -163,7 +163,7 @@ def _receptive_field(network, factor):
 
 
 def _write(directory, network, description):
-    import keras
+    import tensorflow as tf
 
     from zoo import saved_network
     from zoo.quality import check_saved_model
@@ -173,10 +173,10 @@ def _write(directory, network, description):
 
     factor, max_pixels = description["factor"], description["max_pixels"]
     endpoints = signatures(network, max_pixels, factor, model_json.served(description))
-    archive = keras.export.ExportArchive()
-    for endpoint, function in endpoints.items():
-        archive.add_endpoint(endpoint, function)
-    archive.write_out(str(directory), verbose=False)
+    # Not by Keras' ExportArchive: what it writes has every function twice.
+    module = tf.Module()
+    module.weights = [weight.value for weight in network.weights]
+    tf.saved_model.save(module, str(directory), endpoints)
     saved_network.write_description(network, directory)
     photo = sample_photo()
     # As much work, and memory, whatever the factor.
