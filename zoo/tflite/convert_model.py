@@ -18,7 +18,8 @@ from zoo.tflite.runtime import LiteRTModel
 VARIANTS = tuple(LEAST_PSNR)
 DYNAMIC_SIZE = (237, 300)  # of photos for files that take any: no multiple of a stride
 LARGEST_SIDE = 4096
-CALIBRATION_PHOTOS = 16
+CALIBRATION_PHOTOS = 16  # at least
+CALIBRATION_PHOTOS_OF_STYLE = 4  # of each, where there are several
 CALIBRATION_SIZE = (256, 256)  # of files that take any
 
 
@@ -97,9 +98,11 @@ def convert_model(model, variants, sizes, output, photos, calibration=(), lpips=
 
 def _variant(network, variant, size, calibration):
     if variant == "int8":
+        count = max(CALIBRATION_PHOTOS, CALIBRATION_PHOTOS_OF_STYLE * (_styles(network) or 0))
+        photos = calibration[:: max(1, len(calibration) // count)][:count]
         samples = [
             {"image": np.rint(255 * image[None]).astype(np.uint8)} | _named(weights)
-            for image, weights in _inputs(network, _some(calibration), size or CALIBRATION_SIZE)
+            for image, weights in _inputs(network, photos, size or CALIBRATION_SIZE)
         ]
         return quantize.int8(convert(network, size, "uint8"), samples)
     make = {"float16": quantize.float16, "dynamic": quantize.dynamic}.get(variant, bytes)
@@ -160,14 +163,13 @@ def fitted(path, size):
     return rgb[top : top + height, left : left + width]
 
 
-def _some(paths):
-    step = max(1, len(paths) // CALIBRATION_PHOTOS)
-    return paths[::step][:CALIBRATION_PHOTOS]
+def _styles(network):
+    return next((x.shape[1] for x in network.inputs if x.name == "style_weights"), None)
 
 
 def _inputs(network, photos, size):
     """(image, style weights or None) of each photo; styles take turns."""
-    styles = next((x.shape[1] for x in network.inputs if x.name == "style_weights"), None)
+    styles = _styles(network)
     for i, photo in enumerate(photos):
         weights = None if styles is None else np.eye(styles, dtype=np.float32)[i % styles]
         yield fitted(photo, size), weights
