@@ -3,7 +3,9 @@
 TensorFlow's own converter can quantise a whole model to int8 or leave it: with it, a style's norms
 and sigmoid run in 8 bits, and The Starry Night comes out at 27 dB. The recipes here are selective:
 
-- Convolutions and matrix products are quantised; they are nearly all of the weights and the time.
+- Convolutions are quantised; they are nearly all of the weights and the time.
+- Depthwise ones are not: they have few weights, and in float `painters` is 1.4 dB nearer (dynamic,
+  384 pixels) and takes a third less time.
 - Norms, additions and the output's range stay in float: a norm stretches what an 8-bit input has of
   a flat area until its steps show.
 - So do convolutions of the image itself, three channels in: the first norm stretches their outputs
@@ -22,8 +24,11 @@ from ai_edge_quantizer.qtyping import TFLOperationName
 
 from zoo.tflite.convert import SIGNATURE
 
-_CONVOLUTIONS = (TFLOperationName.CONV_2D, TFLOperationName.DEPTHWISE_CONV_2D)
-_WEIGHTED = (*_CONVOLUTIONS, TFLOperationName.FULLY_CONNECTED)
+_WEIGHTED = (
+    TFLOperationName.CONV_2D,
+    TFLOperationName.DEPTHWISE_CONV_2D,
+    TFLOperationName.FULLY_CONNECTED,
+)
 _IMAGE_CHANNELS = 3
 
 
@@ -43,8 +48,7 @@ def float16(file):
 def dynamic(file):
     """With int8 weights, each input of a convolution quantised as it comes; no calibration."""
     recipe = recipe_manager.RecipeManager()
-    for operation in _CONVOLUTIONS:
-        recipe.add_dynamic_config(regex=".*", operation_name=operation, num_bits=8)
+    recipe.add_dynamic_config(regex=".*", operation_name=TFLOperationName.CONV_2D, num_bits=8)
     return _quantized(file, _without_image_convolutions(recipe, file))
 
 
@@ -56,10 +60,12 @@ def int8(file, samples):
         samples: list of {input: array} of real photos.
     """
     recipe = recipe_manager.RecipeManager()
-    for operation in _CONVOLUTIONS:
-        recipe.add_static_config(
-            regex=".*", operation_name=operation, activation_num_bits=8, weight_num_bits=8
-        )
+    recipe.add_static_config(
+        regex=".*",
+        operation_name=TFLOperationName.CONV_2D,
+        activation_num_bits=8,
+        weight_num_bits=8,
+    )
     return _quantized(file, _without_image_convolutions(recipe, file), samples)
 
 
