@@ -1,10 +1,14 @@
-"""The style models of this repository leave no grid and no frame in pictures."""
+"""The models of this repository leave no grid and no frame in pictures."""
 
 import pytest
 
 from zoo import catalog
-from zoo.artefacts import artefacts, plain_inputs
+from zoo.artefacts import artefacts, grid_energy, plain_inputs
+from zoo.bicubic import rescale
+from zoo.degradations import bicubic, crop_to_multiple
+from zoo.fidelity import psnr
 from zoo.images import Picture
+from zoo.sample_photo import sample_photo
 from zoo.saved_model import SavedModel
 
 # In levels of 8 bits; the first three models measure 0.45, 1.93 and 2.59 at worst.
@@ -14,11 +18,17 @@ MOST_GRID = {"flat": 1.0, "gradient": 3.0, "photo": 4.0}
 MOST_OUTER_OVER_INSIDE = 1.25
 LEAST_INSIDE = 0.5
 
+# Of the original's, at the frequencies of the small pixels; a hatching that is seen has 3 and more.
+MOST_GRID_OF_ORIGINAL = 1.3
+LEAST_BACK = 38  # dB
+
 MODELS = [
     model
     for model in catalog.models()
     if model.kind == "style" and not model.description.get("styles")
 ]
+# Those that are for pictures; the others are there to be compared with.
+ENLARGING = [model for model in catalog.models() if model.name.startswith("sr-")]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -29,3 +39,15 @@ def test_no_grid_and_no_frame(model):
         assert found.grid < MOST_GRID[name], name
         allowed = MOST_OUTER_OVER_INSIDE * max(found.inside, LEAST_INSIDE)
         assert found.outer < allowed, name
+
+
+@pytest.mark.parametrize("model", ENLARGING, ids=lambda model: model.name)
+@pytest.mark.parametrize("photo", ["chelsea", "coffee"])
+def test_enlarging_draws_no_hatching_and_keeps_what_was_there(model, photo):
+    saved = SavedModel(model.path)
+    original = crop_to_multiple(sample_photo(photo)[:256, :256], saved.factor)
+    small = bicubic(original, saved.factor)
+    enlarged = saved.image(small)
+    grids = [grid_energy(image, saved.factor) for image in (enlarged, original)]
+    assert grids[0] < MOST_GRID_OF_ORIGINAL * grids[1]
+    assert psnr(rescale(enlarged, 1 / saved.factor), small, 0) > LEAST_BACK
