@@ -75,7 +75,7 @@ def ports(tmp_path_factory):
     from serving import server
 
     folder = tmp_path_factory.mktemp("models")
-    for name, factor in (("starry-night", 1), ("sr-x4-pixel", 4)):
+    for name, factor in (("starry-night", 1), ("sr-x4", 4)):
         save_model(folder / name / "1", factor)
     config = folder / "models.config"
     config.write_text(models_config(catalog.models(folder)))
@@ -156,7 +156,7 @@ def test_the_command_line(shell, here, cat):
     assert_negative(here / "picture.png", cat)
     assert "2 of 2 pictures written" in told
     assert "starry-night: version 1 AVAILABLE" in told
-    assert "sr-x4-pixel: version 1, signatures encoded" in told
+    assert "sr-x4: version 1, signatures encoded" in told
 
 
 def test_flask(here, adapted, cat):

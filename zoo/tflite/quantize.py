@@ -10,6 +10,9 @@ and sigmoid run in 8 bits, and The Starry Night comes out at 27 dB. The recipes 
   a flat area until its steps show.
 - So do convolutions of the image itself, three channels in: the first norm stretches their outputs
   most (29 dB with them in int8, 34 dB without), and super-resolution's bicubic must be exact.
+- Of fixed ranges, int8's, a style's whole stem stays in float: the convolutions down to the lowest
+  resolution and the one behind them. Of `painters` the worst of ten photos, at 384 pixels, has 25.9
+  dB with both in int8, 27.9 with the one behind them, 29.3 without.
 """
 
 import contextlib
@@ -49,7 +52,7 @@ def dynamic(file):
     """With int8 weights, each input of a convolution quantised as it comes; no calibration."""
     recipe = recipe_manager.RecipeManager()
     recipe.add_dynamic_config(regex=".*", operation_name=TFLOperationName.CONV_2D, num_bits=8)
-    return _quantized(file, _without_image_convolutions(recipe, file))
+    return _quantized(file, _in_float(recipe, _image_convolutions(file)))
 
 
 def int8(file, samples):
@@ -66,11 +69,12 @@ def int8(file, samples):
         activation_num_bits=8,
         weight_num_bits=8,
     )
-    return _quantized(file, _without_image_convolutions(recipe, file), samples)
+    return _quantized(file, _in_float(recipe, _image_convolutions(file) + _stem(file)), samples)
 
 
-def _without_image_convolutions(recipe, file):
-    for name in _image_convolutions(file):
+def _in_float(recipe, names):
+    """The recipe, but for convolutions whose outputs have these names."""
+    for name in names:
         recipe.add_quantization_config(
             regex=f"^{re.escape(name)};?$",
             operation_name=TFLOperationName.CONV_2D,
@@ -79,16 +83,31 @@ def _without_image_convolutions(recipe, file):
     return recipe
 
 
-def _image_convolutions(file):
-    """Names of the outputs of convolutions of three channels."""
+def _convolutions(file):
+    """(name of the output, channels in, stride) of each, in the order they are computed in."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(file))
     graph = model.subgraphs[0]
     return [
-        graph.tensors[operator.outputs[0]].name.decode()
+        (
+            graph.tensors[operator.outputs[0]].name.decode(),
+            graph.tensors[operator.inputs[1]].shape[-1],
+            operator.builtinOptions.strideW,
+        )
         for operator in graph.operators
         if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) == "CONV_2D"
-        and graph.tensors[operator.inputs[1]].shape[-1] == _IMAGE_CHANNELS
     ]
+
+
+def _image_convolutions(file):
+    """Names of the outputs of convolutions of three channels."""
+    return [name for name, channels, _ in _convolutions(file) if channels == _IMAGE_CHANNELS]
+
+
+def _stem(file):
+    """Names of the outputs of convolutions up to the one behind the last with a stride."""
+    found = _convolutions(file)
+    strided = [i for i, (_, _, stride) in enumerate(found) if stride > 1]
+    return [name for name, _, _ in found[: strided[-1] + 2]] if strided else []
 
 
 def _quantized(file, recipe, samples=()):
