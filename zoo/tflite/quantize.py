@@ -69,7 +69,8 @@ def int8(file, samples):
         activation_num_bits=8,
         weight_num_bits=8,
     )
-    return _quantized(file, _in_float(recipe, _image_convolutions(file) + _stem(file)), samples)
+    names = dict.fromkeys(_image_convolutions(file) + _stem(file))  # each once
+    return _quantized(file, _in_float(recipe, names), samples)
 
 
 def _in_float(recipe, names):
