@@ -1,6 +1,6 @@
 """Details of photos made small, and made large again by several models: one sheet to look at.
 
-    python -m benchmarks.enlargements --models=sr-x4-pixel,runs/NAME --output=x4.jpg
+    python -m benchmarks.enlargements --models=sr-x4-pixel,sr-x4 --output=x4.jpg
 
 All models are for one factor. From left to right: bicubic, the models in their order, the original.
 """

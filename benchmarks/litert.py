@@ -134,6 +134,18 @@ def sizes_of(files):
     return found
 
 
+def files_of(model, directory):
+    """`sizes_of` the files of a `zoo.catalog.Model` in a directory.
+
+    Raises:
+        UserError: there are none of known size.
+    """
+    found = sizes_of(Path(directory).glob(f"{model.name}-*.tflite"))
+    if not found:
+        raise UserError(f"{directory} has no TFLite files of {model.name} for one size")
+    return found
+
+
 def define_flags():
     """The program's flags."""
     flags.DEFINE_string("model", None, "The model that the files are of.", required=True)
@@ -145,9 +157,7 @@ def main(argv):
     """Run the program; see the module's docstring."""
     values = flags.FLAGS.flag_values_dict()
     model = catalog.find(values["model"], values["saved_models"])
-    found = sizes_of(Path(values["files"]).glob(f"{model.name}-*.tflite"))
-    if not found:
-        raise UserError(f"{values['files']} has no TFLite files of {model.name} for one size")
+    found = files_of(model, values["files"])
     tf = import_tensorflow()
     loaded = tf.saved_model.load(str(model.path))
     serve = loaded.signatures["serving_default"]

@@ -8,15 +8,12 @@ Every file of known size in DIR is shown, of the smallest size that there is. A 
 styles paints in the first.
 """
 
-from pathlib import Path
-
 import numpy as np
 from absl import flags
 
-from benchmarks.litert import sizes_of
+from benchmarks import litert
 from zoo import catalog, images, program
 from zoo.contact_sheet import contact_sheet
-from zoo.errors import UserError
 from zoo.sample_photo import sample_photo
 from zoo.saved_model import SavedModel
 
@@ -48,20 +45,16 @@ def sheet(model, files, size):
 
 
 def define_flags():
-    """The program's flags."""
-    flags.DEFINE_string("model", None, "The model that the files are of.", required=True)
-    flags.DEFINE_string("files", None, "Directory of its TFLite files.", required=True)
+    """The program's flags: those of `benchmarks.litert`, and one more."""
+    litert.define_flags()
     flags.DEFINE_string("output", None, "File of the picture.", required=True)
-    flags.DEFINE_string("saved_models", str(catalog.SAVED_MODELS), "Directory of the models.")
 
 
 def main(argv):
     """Run the program; see the module's docstring."""
     values = flags.FLAGS.flag_values_dict()
     model = catalog.find(values["model"], values["saved_models"])
-    found = sizes_of(Path(values["files"]).glob(f"{model.name}-*.tflite"))
-    if not found:
-        raise UserError(f"{values['files']} has no TFLite files of {model.name} for one size")
+    found = litert.files_of(model, values["files"])
     size = min(found)
     images.write(sheet(model, found[size], size), values["output"], quality=90)
     print(f"wrote {values['output']}")

@@ -1,6 +1,6 @@
 """Measure super-resolution: the tables of the papers, recomputed.
 
-    python -m trainers.evaluate superres --set=DIR [--set=DIR2] --models=runs/NAME,sr-x4-pixel
+    python -m trainers.evaluate superres --set=DIR [--set=DIR2] --models=runs/NAME,sr-x4
 
 Images of each set are cropped to a multiple of the factor, made small, and enlarged again by
 bicubic and by each model, a training run or a SavedModel, for its factor. PSNR and SSIM are on Y

@@ -79,10 +79,7 @@ def training_stages(run):
 
 
 def _stage(run, record):
-    settings = dict(record["settings"])
-    for key in ("style_image", "content", "loss_network_weights", "init_from"):
-        if value := settings.get(key):
-            settings[key] = [*map(_name, value)] if isinstance(value, list) else _name(value)
+    settings = {key: _without_directories(value) for key, value in record["settings"].items()}
     with (Path(run) / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
     return {
@@ -96,9 +93,13 @@ def _stage(run, record):
     }
 
 
-def _name(path):
-    """A file's name, for a directory of this machine tells nobody anything."""
-    return path if path.startswith("tfds:") else Path(path).name
+def _without_directories(value):
+    """A setting with files' names for their paths: a directory here tells nobody anything."""
+    if isinstance(value, list):
+        return [*map(_without_directories, value)]
+    if not isinstance(value, str) or value.startswith("tfds:"):
+        return value
+    return Path(value).name
 
 
 def _git_commit():

@@ -34,6 +34,17 @@ def test_model_json_holds_no_path_of_the_machine(tiny_run):
     assert settings["loss_network_weights"] == "vgg16.weights.h5"
 
 
+def test_any_setting_that_is_a_path_becomes_a_name(tiny_run, tmp_path):
+    record = runs.read_record(tiny_run)
+    new = {"heads": "/home/me/heads.npz", "files": ["a/b.jpg", "c.jpg"], "loss": "l1", "rate": 0.5}
+    record["settings"] |= {**new, "init_from": None}
+    (tmp_path / "log.csv").write_bytes((Path(tiny_run) / "log.csv").read_bytes())
+    runs.write_record(tmp_path, record)
+    (stage,) = training_stages(tmp_path)
+    told = {name: stage["settings"][name] for name in new}
+    assert told == {"heads": "heads.npz", "files": ["b.jpg", "c.jpg"], "loss": "l1", "rate": 0.5}
+
+
 def test_a_dataset_keeps_its_whole_name(tiny_run, tmp_path):
     record = runs.read_record(tiny_run)
     record["settings"] |= {"content": "tfds:coco/2017:train", "init_from": None}
