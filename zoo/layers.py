@@ -103,6 +103,14 @@ class NearestUpsampling2D(keras.layers.Layer):
         return {**super().get_config(), "scale": self.scale}
 
 
+def pixel_shuffle(images, scale):
+    """What `PixelShuffle` does."""
+    batch, height, width, channels = ops.shape(images)
+    blocks = ops.reshape(images, (batch, height, width, scale, scale, channels // scale**2))
+    rows = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(rows, (batch, scale * height, scale * width, channels // scale**2))
+
+
 @keras.saving.register_keras_serializable(package="zoo")
 class PixelShuffle(keras.layers.Layer):
     """Sub-pixel rearrangement (Shi 2016): [N, H, W, s * s * C] becomes [N, s * H, s * W, C]."""
@@ -112,11 +120,7 @@ class PixelShuffle(keras.layers.Layer):
         self.scale = scale
 
     def call(self, images):
-        batch, height, width, channels = ops.shape(images)
-        scale = self.scale
-        blocks = ops.reshape(images, (batch, height, width, scale, scale, channels // scale**2))
-        rows = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(rows, (batch, scale * height, scale * width, channels // scale**2))
+        return pixel_shuffle(images, self.scale)
 
     def compute_output_shape(self, shape):
         size = [None if s is None else s * self.scale for s in shape[1:3]]

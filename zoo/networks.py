@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import layers
 
+from zoo.enlarging_convolution import EnlargingConv2D
 from zoo.layers import (
     CropLike,
     NearestSubpixel,
@@ -31,7 +32,8 @@ class StyleNetwork(keras.Model):
         stem: convolutions down to the trunk's resolution, each (filters, kernel, stride).
         block: of the trunk, a name of `BLOCKS`.
         residual_blocks: number of blocks, of the last stem width.
-        head: convolutions up again, each (filters, kernel, nearest-neighbour upsampling factor).
+        head: convolutions up again, each (filters, kernel, upsampling factor).
+        upsampling: of the head, "nearest" or "bilinear".
         output_kernel: side of the last convolution's kernel.
         output_scale: 1, or the factor of a sub-pixel convolution at the end.
         padding: reflected pixels on each side of the input; at least what the trunk eats.
@@ -51,6 +53,7 @@ class StyleNetwork(keras.Model):
         block="dense",
         residual_blocks=5,
         head=((64, 3, 2), (32, 3, 2)),
+        upsampling="nearest",
         output_kernel=9,
         output_scale=1,
         padding=40,
@@ -100,9 +103,16 @@ class StyleNetwork(keras.Model):
             x = layers.Add(name=f"residual{i + 1}_add")([shortcut, x])
         # --- Decoder ---
         for i, (count, kernel, scale) in enumerate(head):
-            if scale > 1:
-                x = NearestUpsampling2D(scale, name=f"upsample{i + 1}")(x)
-            x = _convolution(x, norm, filters(count), kernel, f"head{i + 1}", layer_padding)
+            name = f"head{i + 1}"
+            if scale > 1 and upsampling == "bilinear":
+                x = EnlargingConv2D(
+                    filters(count), kernel, scale, use_bias=False, name=f"{name}_convolution"
+                )(x)
+                x = layers.ReLU(name=f"{name}_relu")(norm(x, name))
+            else:
+                if scale > 1:
+                    x = NearestUpsampling2D(scale, name=f"upsample{i + 1}")(x)
+                x = _convolution(x, norm, filters(count), kernel, name, layer_padding)
             reduction //= scale
             if skips and (reduction, filters(count)) in encoded:
                 x = layers.Add(name=f"skip{i + 1}")([x, encoded[reduction, filters(count)]])
@@ -128,6 +138,7 @@ class StyleNetwork(keras.Model):
             "block": block,
             "residual_blocks": residual_blocks,
             "head": head,
+            "upsampling": upsampling,
             "output_kernel": output_kernel,
             "output_scale": output_scale,
             "padding": padding,

@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from zoo.bicubic_layers import BicubicUpsampling
+from zoo.enlarging_convolution import EnlargingConv2D, enlargement_taps
 from zoo.layers import (
     CropLike,
     NearestUpsampling2D,
@@ -142,6 +143,13 @@ def _(layer: layers.UpSampling2D):
 @_through.register(PixelShuffle)
 def _(layer):
     return lambda reach: reach.enlarged(layer.scale)
+
+
+@_through.register
+def _(layer: EnlargingConv2D):
+    side = enlargement_taps(layer.kernel_size, layer.scale).shape[-1]
+    before = (side // 2, side // 2)
+    return lambda reach: reach.convolved(side, before=before).enlarged(layer.scale)
 
 
 @_through.register

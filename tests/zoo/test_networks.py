@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.architectures import NETWORKS
+from zoo.enlarging_convolution import EnlargingConv2D
 from zoo.layers import NearestUpsampling2D
 from zoo.networks import StyleNetwork
 from zoo.sample_photo import sample_photo
@@ -98,7 +99,9 @@ def test_the_picture_is_not_shifted(name, monkeypatch):
     monkeypatch.setattr("zoo.networks.InstanceNormalization", keras.layers.Identity)
     network = StyleNetwork(**NETWORKS[name], width=0.01)
     for layer in network.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+        if isinstance(
+            layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, EnlargingConv2D)
+        ):
             layer.kernel.assign(tf.ones_like(layer.kernel) / np.prod(layer.kernel.shape[:3]))
     image = tf.fill((1, 160, 160, 3), 0.001)  # blocks double it, up to the sigmoid
     with tf.GradientTape() as tape:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.bicubic_layers import BicubicUpsampling
+from zoo.enlarging_convolution import EnlargingConv2D
 from zoo.layers import NearestUpsampling2D, PixelShuffle, ReflectionPadding2D
 
 
@@ -57,6 +58,14 @@ def _form(layer, images):
 @_form.register
 def _(layer: PixelShuffle, images):
     return tf.nn.depth_to_space(images, layer.scale)
+
+
+@_form.register
+def _(layer: EnlargingConv2D, images):
+    with tf.init_scope():  # a constant, as the quantiser needs it
+        kernel = layer.composed_kernel().numpy()
+    x = tf.nn.depth_to_space(tf.nn.conv2d(images, kernel, 1, "SAME"), layer.scale)
+    return x + layer.bias if layer.use_bias else x
 
 
 @_form.register
