@@ -36,8 +36,8 @@ NETWORKS = {
     "quarter64_few_norms": {**_QUARTER64, "trunk_norms": "few"},
     "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
     # The default: within 2 % of johnson2016 by the same training; see docs/architectures.md.
-    # Bilinear: nearest left dots after a long training, ten times as strong. From 48 reflected pixels
-    # on no zeros of the trunk's border reach the picture; 24 left a frame, 40 on plain areas.
+    # Bilinear: nearest left dots after a long training, ten times as strong. With 48 reflected
+    # pixels no zero of the trunk's border reaches the picture; 24 left a frame, 40 on plain areas.
     "quarter_inverted_resize": {
         **_QUARTER64,
         **_RESIZE_HEAD,
