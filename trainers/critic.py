@@ -13,6 +13,7 @@ from zoo.losses import unit_length
 
 WIDTHS = {"relu1_2": 24, "relu2_2": 48, "relu3_3": 48}  # filters of the critic at each layer
 LAYERS = tuple(WIDTHS)
+SMALLEST_SIDE = 20  # pixels of an image: two 3x3 convolutions at a quarter of the resolution
 
 
 class Critic(keras.layers.Layer):

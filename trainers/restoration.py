@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from trainers import critic as critics
-from trainers.windows import shifted_windows
+from trainers.windows import GRID, shifted_windows
 from zoo import lpips
 from zoo.bicubic_layers import BicubicDownsampling, BicubicUpsampling
 from zoo.losses import feature_reconstruction
@@ -32,6 +32,9 @@ class RestorationCriterion:
         critic: a `Critic`, or None for no such terms.
         has_spectrum: whether there is that term.
         has_consistency: the same.
+
+    Attributes:
+        smallest_side: pixels, that originals must have at least.
     """
 
     def __init__(
@@ -52,6 +55,10 @@ class RestorationCriterion:
         self._distance = distance
         every = {*layers, *(lpips.LAYERS if distance else ()), *(critics.LAYERS if critic else ())}
         self._features = loss_network.features(tuple(sorted(every))) if every else None
+        self.smallest_side = 1
+        if every:
+            least = critics.SMALLEST_SIDE if critic else 1
+            self.smallest_side = max(loss_network.smallest_side(tuple(every)), least) + GRID
         self._has_spectrum = has_spectrum
         self._shrink = BicubicDownsampling(factor) if has_consistency else None
 

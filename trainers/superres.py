@@ -112,6 +112,11 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     ]
     originals = [_middle(preview, settings.factor) for preview in previews]
     criterion = _criterion(settings)
+    if settings.image_size < criterion.smallest_side:
+        raise UserError(
+            f"--image_size={settings.image_size}: the loss network needs crops of "
+            f"{criterion.smallest_side} pixels at least"
+        )
     record = fitting.start_record(
         "superres", settings, output, lambda: _weights(settings, criterion, batches)
     )

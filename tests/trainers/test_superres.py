@@ -235,6 +235,13 @@ def test_what_cannot_be_used_is_named(settings, tmp_path, replaced, message):
     assert runs.checkpoint_steps(tmp_path / "run") == []
 
 
+def test_crops_too_small_for_the_critic_are_refused(settings, tiny_vgg, tmp_path):
+    small = dataclasses.replace(settings, loss="mixed", adversarial_weight=1.0, image_size=26)
+    with pytest.raises(UserError, match=r"--image_size=26: .* crops of 28 pixels at least"):
+        superres.train(small, tmp_path / "run")
+    superres.train(dataclasses.replace(small, image_size=28, steps=1), tmp_path / "run")
+
+
 def test_a_network_for_another_factor_starts_all_but_the_output(settings, finished_run, tmp_path):
     other = dataclasses.replace(
         settings, factor=4, init_from=str(finished_run), learning_rate=1e-9, steps=1

@@ -99,9 +99,7 @@ def test_the_picture_is_not_shifted(name, monkeypatch):
     monkeypatch.setattr("zoo.networks.InstanceNormalization", keras.layers.Identity)
     network = StyleNetwork(**NETWORKS[name], width=0.01)
     for layer in network.layers:
-        if isinstance(
-            layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, EnlargingConv2D)
-        ):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, EnlargingConv2D)):
             layer.kernel.assign(tf.ones_like(layer.kernel) / np.prod(layer.kernel.shape[:3]))
     image = tf.fill((1, 160, 160, 3), 0.001)  # blocks double it, up to the sigmoid
     with tf.GradientTape() as tape:
