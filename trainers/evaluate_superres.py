@@ -5,9 +5,9 @@
 Images of each set are cropped to a multiple of the factor, made small, and enlarged again by
 bicubic and by each model, a training run or a SavedModel, for its factor. PSNR and SSIM are on Y
 without the outermost `factor` pixels, see `zoo.fidelity`. LPIPS, lower is better, needs its heads.
-"back" is the PSNR of the small image and what bicubic makes of the enlarged one; "grid" is how much
-stands out at the frequencies of the small pixels (`zoo.artefacts.grid_energy`), 1 as in the
-original.
+"back" is the PSNR of the small image and what bicubic makes of the enlarged one. "energy" is that
+at the frequencies of the small pixels (`zoo.artefacts.stride_energy`), and "grid" how much they
+stand out from those beside them (`zoo.artefacts.grid_energy`); both over the original's.
 """
 
 import dataclasses
@@ -22,13 +22,15 @@ from skimage.exposure import match_histograms
 import zoo.superres  # noqa: F401  (registers what runs are made of)
 from trainers import loss_network_flags
 from zoo import catalog, fidelity, images, runs
-from zoo.artefacts import grid_energy
+from zoo.artefacts import grid_energy, stride_energy
 from zoo.bicubic import rescale
 from zoo.degradations import DEGRADATIONS, crop_to_multiple
 from zoo.errors import UserError
 from zoo.lpips import LPIPS
 from zoo.saved_model import SavedModel
 from zoo.vgg import LossNetwork
+
+NO_ENERGY = 1e-12  # of an image of one colour
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +98,8 @@ def measure(enlarger, original, degrade, lpips=None, is_matched=False):
             section 4.2), channel by channel.
 
     Returns:
-        The enlarged image, rounded to 8 bits, and {"PSNR", "SSIM", "LPIPS", "back", "grid"},
-        the third only if there is `lpips`.
+        The enlarged image, rounded to 8 bits, and {"PSNR", "SSIM", "LPIPS", "back", "energy",
+        "grid"}, the third only if there is `lpips`.
 
     Raises:
         UserError: the image is too small to be compared.
@@ -116,8 +118,9 @@ def measure(enlarger, original, degrade, lpips=None, is_matched=False):
         distance = lpips(enlarged[None], original[None])
         figures["LPIPS"] = float(keras.ops.convert_to_numpy(distance)[0])
     figures["back"] = fidelity.psnr(rescale(enlarged, 1 / enlarger.factor), small, 0)
-    grids = [grid_energy(image, enlarger.factor) for image in (enlarged, original)]
-    figures["grid"] = grids[0] / grids[1]
+    for name, energy in (("energy", stride_energy), ("grid", grid_energy)):
+        ours, theirs = (energy(image, enlarger.factor) for image in (enlarged, original))
+        figures[name] = ours / max(theirs, NO_ENERGY)
     return enlarged, figures
 
 
@@ -159,7 +162,7 @@ def evaluate(enlargers, sets, degrade, lpips=None, is_matched=False, output=None
     return rows
 
 
-_DIGITS = {"PSNR": 2, "SSIM": 4, "LPIPS": 4, "back": 2, "grid": 2}
+_DIGITS = {"PSNR": 2, "SSIM": 4, "LPIPS": 4, "back": 2, "energy": 2, "grid": 2}
 
 
 def table(enlargers, rows):

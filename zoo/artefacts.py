@@ -36,6 +36,20 @@ def grid_energy(image, stride):
     )
 
 
+def stride_energy(image, stride):
+    """The power in `grid_energy`'s places alone, whatever is beside it.
+
+    Args:
+        image: as for `grid_energy`.
+        stride: the same.
+
+    Returns:
+        The sum over the multiples of 1 / stride of rows and columns, a float; to be compared with
+        that of another image of the same size.
+    """
+    return sum(power for lines in _directions(image) for power, _ in _at_stride(lines, stride))
+
+
 def grid_amplitude(image, stride):
     """How strong a grid of a stride is to the eye, on plain areas too.
 

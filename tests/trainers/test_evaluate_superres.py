@@ -11,7 +11,7 @@ from PIL import Image
 from tests.conftest import write_run
 from trainers.evaluate_superres import Enlarger, bicubic, evaluate, measure, open_model, table
 from zoo import fidelity, images, runs
-from zoo.artefacts import grid_energy
+from zoo.artefacts import grid_energy, stride_energy
 from zoo.bicubic import rescale
 from zoo.degradations import DEGRADATIONS
 from zoo.errors import UserError
@@ -58,6 +58,7 @@ def test_figures_are_those_of_the_cropped_image_and_its_enlargement(sets):
         "PSNR": fidelity.psnr(enlarged, cropped, 4),
         "SSIM": fidelity.ssim(enlarged, cropped, 4),
         "back": fidelity.psnr(rescale(enlarged, 1 / 4), small, 0),
+        "energy": stride_energy(enlarged, 4) / stride_energy(cropped, 4),
         "grid": grid_energy(enlarged, 4) / grid_energy(cropped, 4),
     }
 

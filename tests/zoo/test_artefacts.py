@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from zoo.artefacts import artefacts, border_error, grid_amplitude, grid_energy, plain_inputs
+from zoo.artefacts import (
+    artefacts,
+    border_error,
+    grid_amplitude,
+    grid_energy,
+    plain_inputs,
+    stride_energy,
+)
 
 
 @pytest.fixture
@@ -31,6 +38,17 @@ def test_a_grid_stands_out_along_either_axis(picture, stride, axis):
 def test_a_grid_of_another_stride_does_not_count(picture):
     line = (np.arange(256) % 7 == 0) * 0.05
     assert grid_energy(picture + line[:, None, None], 4) < 3
+
+
+def test_energy_at_a_stride_is_that_of_its_waves_alone(picture):
+    wave = 0.1 * np.cos(np.pi / 2 * np.arange(picture.shape[0]))
+    other = 0.1 * np.cos(np.pi / 3 * np.arange(picture.shape[0]))
+    plain = np.full_like(picture, 0.5)
+    before = stride_energy(plain, 4)
+    assert before < 1e-6
+    once, twice = (stride_energy(plain + k * wave[:, None, None], 4) for k in (1, 2))
+    assert twice == pytest.approx(4 * once, rel=1e-3)
+    assert stride_energy(plain + other[:, None, None], 4) < 0.01 * once
 
 
 def test_a_stronger_grid_has_more_energy(picture):
