@@ -13,8 +13,8 @@ class EnlargingConv2D(keras.layers.Layer):
 
     Both are linear, so that one sub-pixel convolution (Shi 2016) at the small size does the work of
     the two (zeros beyond the border of the small image, not of the large one). Nearest-neighbour
-    enlargement folds the small image's waves onto the grid of its pixels, and after an instance
-    norm they show as dots; bilinear leaves a tenth of them.
+    enlargement repeats the small image's waves at the grid of its pixels, where they show as dots;
+    bilinear leaves a tenth of them.
 
     Args:
         filters: F; the output is [N, s * H, s * W, F].

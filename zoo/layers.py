@@ -103,6 +103,24 @@ class NearestUpsampling2D(keras.layers.Layer):
         return {**super().get_config(), "scale": self.scale}
 
 
+@keras.saving.register_keras_serializable(package="zoo")
+class BinomialBlur(keras.layers.Layer):
+    """[1 2 1] / 4 along both axes; zeros are around the image.
+
+    What alternates from pixel to pixel is gone (Zhang 2019, "Making convolutional networks
+    shift-invariant again").
+    """
+
+    def call(self, images):
+        channels = images.shape[-1]
+        line = np.array([1, 2, 1], np.float32) / 4
+        kernel = np.tile(np.outer(line, line)[..., None, None], (1, 1, channels, 1))
+        return ops.depthwise_conv(images, ops.cast(kernel, images.dtype), padding="same")
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
 def pixel_shuffle(images, scale):
     """What `PixelShuffle` does."""
     batch, height, width, channels = ops.shape(images)

@@ -7,6 +7,7 @@ from keras import layers
 
 from zoo.enlarging_convolution import EnlargingConv2D
 from zoo.layers import (
+    BinomialBlur,
     CropLike,
     NearestSubpixel,
     NearestUpsampling2D,
@@ -33,13 +34,15 @@ class StyleNetwork(keras.Model):
         block: of the trunk, a name of `BLOCKS`.
         residual_blocks: number of blocks, of the last stem width.
         head: convolutions up again, each (filters, kernel, upsampling factor).
-        upsampling: of the head, "nearest" or "bilinear".
+        upsampling: of the head, "nearest", or "smooth": bilinear, of a trunk's output that has lost
+            its highest frequency.
         output_kernel: side of the last convolution's kernel.
         output_scale: 1, or the factor of a sub-pixel convolution at the end.
         padding: reflected pixels on each side of the input; at least what the trunk eats.
         trunk_padding: of the trunk's 3x3 convolutions: "valid", so that each block eats two trunk
             pixels of the border on every side; "same", zeros; or "reflect".
-        layer_padding: of the other convolutions, "same", or "reflect" if their kernels are odd.
+        layer_padding: of the other convolutions, "same", or "reflect" if their kernels are odd;
+            those that enlarge smoothly have "same".
         trunk_norms: "all", or "few": none after a block's last convolution, which has a bias then.
         skips: whether what a stem's convolution gives is added to what the head's at the same
             resolution and of the same width gives. The trunk must not be "valid" then.
@@ -71,6 +74,8 @@ class StyleNetwork(keras.Model):
         eaten = 2 * residual_blocks * stride if trunk_padding == "valid" else 0
         if padding < eaten:
             raise ValueError(f"padding={padding}: {residual_blocks} blocks eat {eaten} pixels")
+        if upsampling not in ("nearest", "smooth"):
+            raise ValueError(f"upsampling={upsampling!r} is neither nearest nor smooth")
         if skips and eaten:
             raise ValueError("skips need a trunk that eats no pixels: trunk_padding")
 
@@ -102,9 +107,11 @@ class StyleNetwork(keras.Model):
                 shortcut = layers.Cropping2D(2, name=f"residual{i + 1}_crop")(shortcut)
             x = layers.Add(name=f"residual{i + 1}_add")([shortcut, x])
         # --- Decoder ---
+        if upsampling == "smooth":
+            x = BinomialBlur(name="blur")(x)
         for i, (count, kernel, scale) in enumerate(head):
             name = f"head{i + 1}"
-            if scale > 1 and upsampling == "bilinear":
+            if scale > 1 and upsampling == "smooth":
                 x = EnlargingConv2D(
                     filters(count), kernel, scale, use_bias=False, name=f"{name}_convolution"
                 )(x)

@@ -11,6 +11,7 @@ from keras import layers
 from zoo.bicubic_layers import BicubicUpsampling
 from zoo.enlarging_convolution import EnlargingConv2D, enlargement_taps
 from zoo.layers import (
+    BinomialBlur,
     CropLike,
     NearestUpsampling2D,
     PixelShuffle,
@@ -117,6 +118,11 @@ def _(layer):
 def _(layer: layers.AveragePooling2D):
     window = layer.pool_size[0]
     return lambda reach: reach.convolved(window, before=(window // 2, window // 2))
+
+
+@_through.register
+def _(layer: BinomialBlur):
+    return lambda reach: reach.convolved(3, before=(1, 1))
 
 
 @_through.register

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.layers import (
+    BinomialBlur,
     CropLike,
     NearestSubpixel,
     NearestUpsampling2D,
@@ -75,6 +76,15 @@ def test_nearest_upsampling_repeats_each_pixel(scale):
     larger = NearestUpsampling2D(scale)(images)
     np.testing.assert_array_equal(larger, images.repeat(scale, 1).repeat(scale, 2))
     assert NearestUpsampling2D(scale).compute_output_shape(images.shape) == larger.shape
+
+
+def test_the_blur_takes_away_what_alternates_and_keeps_what_is_even():
+    rows, columns = np.indices((8, 9))
+    for alternating in ((-1) ** rows, (-1) ** columns, (-1) ** (rows + columns)):
+        image = (0.5 + alternating)[None, ..., None] * np.array([1, -3], np.float32)
+        blurred = BinomialBlur()(image.astype("float32"))
+        np.testing.assert_allclose(blurred[0, 1:-1, 1:-1], np.full((6, 7, 2), (0.5, -1.5)))
+    assert BinomialBlur().compute_output_shape((2, None, 5, 3)) == (2, None, 5, 3)
 
 
 def test_layers_keep_a_batch_size_that_is_known():

@@ -155,6 +155,23 @@ def test_a_fresh_subpixel_network_draws_no_checkerboard(networks):
     np.testing.assert_allclose(blocks, np.broadcast_to(blocks[:, :1, :, :1], blocks.shape))
 
 
+def test_an_upsampling_of_no_known_kind_is_refused():
+    with pytest.raises(ValueError, match="upsampling='bilinear' is neither nearest nor smooth"):
+        StyleNetwork(upsampling="bilinear")
+
+
+def test_a_trunk_that_alternates_from_pixel_to_pixel_draws_nothing():
+    network = StyleNetwork(**NETWORKS["quarter_inverted_resize"], width=TINY)
+    trunk = network.get_layer("blur").input
+    head = keras.Model(trunk, network.get_layer("head1_convolution").output)
+    rows, columns = np.indices((12, 12))
+    alternating = ((-1.0) ** rows + (-1.0) ** columns)[None, ..., None] * np.ones(trunk.shape[-1])
+    drawn = head(alternating.astype("float32")).numpy()
+    assert np.abs(drawn[:, 6:-6, 6:-6]).max() < 1e-5
+    once = np.where((rows == 6) & (columns == 6), 1.0, 0.0)[None, ..., None]
+    assert np.abs(head((once * np.ones(trunk.shape[-1])).astype("float32"))).max() > 1e-3
+
+
 def test_a_padding_that_the_blocks_eat_up_is_refused():
     with pytest.raises(ValueError, match="padding=39: 5 blocks eat 40 pixels"):
         StyleNetwork(padding=39)
