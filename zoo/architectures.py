@@ -37,7 +37,7 @@ NETWORKS = {
     "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
     # The default: within 2 % of johnson2016 by the same training; see docs/architectures.md.
     # Smooth: with nearest or bilinear upsampling alone, a long training learns to draw dots by
-    # features that alternate from pixel to pixel of the trunk. With 48 reflected pixels no zero of
+    # features that alternate from pixel to pixel. With 48 reflected pixels no zero of
     # the trunk's border reaches the picture; 24 left a frame, 40 on plain areas.
     "quarter_inverted_resize": {
         **_QUARTER64,

@@ -34,8 +34,8 @@ class StyleNetwork(keras.Model):
         block: of the trunk, a name of `BLOCKS`.
         residual_blocks: number of blocks, of the last stem width.
         head: convolutions up again, each (filters, kernel, upsampling factor).
-        upsampling: of the head, "nearest", or "smooth": bilinear, of a trunk's output that has lost
-            its highest frequency.
+        upsampling: of the head, "nearest", or "smooth": bilinear, of what has lost its highest
+            frequency.
         output_kernel: side of the last convolution's kernel.
         output_scale: 1, or the factor of a sub-pixel convolution at the end.
         padding: reflected pixels on each side of the input; at least what the trunk eats.
@@ -107,11 +107,10 @@ class StyleNetwork(keras.Model):
                 shortcut = layers.Cropping2D(2, name=f"residual{i + 1}_crop")(shortcut)
             x = layers.Add(name=f"residual{i + 1}_add")([shortcut, x])
         # --- Decoder ---
-        if upsampling == "smooth":
-            x = BinomialBlur(name="blur")(x)
         for i, (count, kernel, scale) in enumerate(head):
             name = f"head{i + 1}"
             if scale > 1 and upsampling == "smooth":
+                x = BinomialBlur(name=f"blur{i + 1}")(x)
                 x = EnlargingConv2D(
                     filters(count), kernel, scale, use_bias=False, name=f"{name}_convolution"
                 )(x)
