@@ -110,11 +110,7 @@ class StyleNetwork(keras.Model):
         for i, (count, kernel, scale) in enumerate(head):
             name = f"head{i + 1}"
             if scale > 1 and upsampling == "smooth":
-                x = BinomialBlur(name=f"blur{i + 1}")(x)
-                x = EnlargingConv2D(
-                    filters(count), kernel, scale, use_bias=False, name=f"{name}_convolution"
-                )(x)
-                x = layers.ReLU(name=f"{name}_relu")(norm(x, name))
+                x = _smooth_enlargement(x, norm, filters(count), kernel, scale, name)
             else:
                 if scale > 1:
                     x = NearestUpsampling2D(scale, name=f"upsample{i + 1}")(x)
@@ -186,6 +182,13 @@ def _convolution(x, norm, filters, kernel, name, padding="same", strides=1, relu
     )(x)
     x = norm(x, name) if norm else x
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+def _smooth_enlargement(x, norm, filters, kernel, scale, name):
+    """`_convolution` of x, blurred and bilinearly enlarged."""
+    x = BinomialBlur(name=f"{name}_blur")(x)
+    x = EnlargingConv2D(filters, kernel, scale, use_bias=False, name=f"{name}_convolution")(x)
+    return layers.ReLU(name=f"{name}_relu")(norm(x, name))
 
 
 def _depthwise(x, name, padding):

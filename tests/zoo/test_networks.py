@@ -163,7 +163,7 @@ def test_an_upsampling_of_no_known_kind_is_refused():
 @pytest.mark.parametrize("stage", ["1", "2"])
 def test_features_that_alternate_from_pixel_to_pixel_draw_nothing(stage):
     network = StyleNetwork(**NETWORKS["quarter_inverted_resize"], width=TINY)
-    trunk = network.get_layer(f"blur{stage}").input
+    trunk = network.get_layer(f"head{stage}_blur").input
     head = keras.Model(trunk, network.get_layer(f"head{stage}_convolution").output)
     rows, columns = np.indices((12, 12))
     alternating = ((-1.0) ** rows + (-1.0) ** columns)[None, ..., None] * np.ones(trunk.shape[-1])
