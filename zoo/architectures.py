@@ -35,8 +35,8 @@ NETWORKS = {
     "quarter64": _QUARTER64,
     "quarter64_few_norms": {**_QUARTER64, "trunk_norms": "few"},
     "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
-    # The default; with nearest upsampling and 8 reflected pixels it was within 2 % of johnson2016 by
-    # the same training, see docs/architectures.md. Smooth: with nearest or bilinear upsampling
+    # The default. With nearest upsampling and 8 reflected pixels it was within 2 % of johnson2016
+    # by the same training, see docs/architectures.md. Smooth: with nearest or bilinear upsampling
     # alone, a long training learns to draw dots by features that alternate from pixel to pixel.
     # With 48 reflected pixels no zero of the trunk's border reaches the picture; 24 left a frame,
     # 40 on plain areas.

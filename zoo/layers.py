@@ -122,7 +122,7 @@ class BinomialBlur(keras.layers.Layer):
 
 
 def pixel_shuffle(images, scale):
-    """What `PixelShuffle` does: [N, H, W, s * s * C], s being `scale`, to [N, s * H, s * W, C]."""
+    """What `PixelShuffle` does: [N, H, W, s * s * C], s the scale, to [N, s * H, s * W, C]."""
     batch, height, width, channels = ops.shape(images)
     blocks = ops.reshape(images, (batch, height, width, scale, scale, channels // scale**2))
     rows = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
