@@ -28,7 +28,7 @@ from zoo import images, program
 from zoo.degradations import DEGRADATIONS, crop_to_multiple
 from zoo.errors import UserError
 from zoo.lpips import LPIPS
-from zoo.superres import ARCHITECTURES, SuperResolutionNetwork, for_factor
+from zoo.superres import ARCHITECTURES, SuperResolutionNetwork, as_far_as_alike
 from zoo.vgg import LossNetwork
 
 # Larger photos are shrunk to this short side: crops show more then, and sharper.
@@ -123,7 +123,7 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     network = _network(settings)
     if settings.init_from and not first_step:
         fitting.load_weights(
-            network, settings.init_from, lambda origin: for_factor(origin, settings.factor)
+            network, settings.init_from, lambda origin: as_far_as_alike(origin, network.config)
         )
     side = settings.image_size // settings.factor
     trainer = RestorationTrainer(

@@ -40,25 +40,24 @@ class SuperResolutionNetwork(keras.Model):
         return cls(**config)
 
 
-def for_factor(network, factor):
-    """`network` itself, or one of its architecture for another factor that knows what it does.
+def as_far_as_alike(network, config):
+    """A network of `config`, a `SuperResolutionNetwork`'s, that knows what `network` does.
 
-    All of its layers are taken over but "output", whose filters are the new pixels of an old one
-    (Lim 2017, section 3.2, starts the networks for 3 and 4 so).
-
-    Args:
-        network: a `SuperResolutionNetwork`.
-        factor: of the other.
+    All of `network`'s layers that it has too are taken over but "output", whose filters are the new
+    pixels of an old one (Lim 2017, section 3.2, starts the networks for 3 and 4 so).
 
     Raises:
-        ValueError: networks of this architecture have other layers for another factor.
+        ValueError: they have no layers in common, or of other shapes.
     """
-    if network.config["factor"] == factor:
+    if network.config == config:
         return network
-    other = SuperResolutionNetwork(**{**network.config, "factor": factor})
-    for layer in other.layers:
-        if layer.name != "output":
-            layer.set_weights(network.get_layer(layer.name).get_weights())
+    other = SuperResolutionNetwork(**config)
+    weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    alike = [layer for layer in other.layers if layer.name in weights and layer.name != "output"]
+    if not alike:
+        raise ValueError(f"{config} has no layer of {network.config}")
+    for layer in alike:
+        layer.set_weights(weights[layer.name])
     return other
 
 
@@ -72,13 +71,8 @@ def _filters(count, width):
 HATCH = 5  # small pixels, the side of the window in which a hatching may not be the same
 
 
-def _subpixel(image, factor, width, blocks=6, is_hatchless=False):
-    """Bicubic, and what 3x3 convolutions at the low resolution add to it.
-
-    Residual blocks without norm (Lim 2017, "Enhanced deep residual networks"), and one sub-pixel
-    convolution for any factor (Shi 2016), which begins as nearest-neighbour upsampling.
-    """
-    filters = _filters(64, width)
+def _trunk(image, filters, blocks=6):
+    """Residual blocks without norm (Lim 2017, "Enhanced deep residual networks")."""
     x = layers.Rescaling(2.0, -1.0, name="centre")(image)  # zeros around it are grey then
     x = features = layers.Conv2D(filters, 3, padding="same", name="features")(x)
     for i in range(blocks):
@@ -89,21 +83,33 @@ def _subpixel(image, factor, width, blocks=6, is_hatchless=False):
         y = layers.Conv2D(filters, 3, padding="same", kernel_initializer=small, name=f"{name}b")(y)
         x = layers.Add(name=f"{name}_add")([x, y])
     x = layers.Conv2D(filters, 3, padding="same", name="fusion")(x)
-    x = layers.Add(name="fusion_add")([features, x])
+    return layers.Add(name="fusion_add")([features, x])
+
+
+def _image(image, features, factor, scale, is_hatchless):
+    """Bicubic by `factor`, and details, of features that the image is `scale` times the size of.
+
+    One sub-pixel convolution (Shi 2016), which begins as nearest-neighbour upsampling.
+    """
     x = layers.Conv2D(
-        3 * factor**2,
+        3 * scale**2,
         3,
         padding="same",
-        kernel_initializer=NearestSubpixel(factor, keras.initializers.VarianceScaling(0.01)),
+        kernel_initializer=NearestSubpixel(scale, keras.initializers.VarianceScaling(0.01)),
         name="output",
-    )(x)
+    )(features)
     if is_hatchless:
         mean = layers.AveragePooling2D(HATCH, 1, padding="same", name="hatching")(x)
         x = layers.Subtract(name="hatchless")([x, mean])
-    details = PixelShuffle(factor, name="shuffle")(x)
+    details = PixelShuffle(scale, name="shuffle")(x)
     bicubic = BicubicUpsampling(factor, name="bicubic")(image)
     x = layers.Add(dtype="float32", name="details_add")([bicubic, details])
     return UnitRange(dtype="float32", name="range")(x)
+
+
+def _subpixel(image, factor, width, is_hatchless=False):
+    """Bicubic, and what 3x3 convolutions at the low resolution add to it, for any factor."""
+    return _image(image, _trunk(image, _filters(64, width)), factor, factor, is_hatchless)
 
 
 def _subpixel_hatchless(image, factor, width):
@@ -112,6 +118,28 @@ def _subpixel_hatchless(image, factor, width):
     The mean over a window is taken from each of an old pixel's new pixels.
     """
     return _subpixel(image, factor, width, is_hatchless=True)
+
+
+def _staged(image, factor, width):
+    """`subpixel_hatchless` that doubles the size again and again, with convolutions at each size.
+
+    New pixels know those beside them then, of other old pixels too: without, textures that a
+    perceptual loss asks for end at the old pixels' borders, at 8 for all to see.
+    """
+    stages = round(math.log2(factor)) - 1
+    if 2 ** (stages + 1) != factor:
+        raise ValueError(f"staged doubles the size: factor {factor} is no power of two")
+    x = _trunk(image, _filters(64, width))
+    for i, count in enumerate((48, 32)[:stages]):
+        count = _filters(count, width)
+        name, kernel = f"double{i + 1}", NearestSubpixel(2)
+        x = layers.Conv2D(4 * count, 3, padding="same", kernel_initializer=kernel, name=name)(x)
+        x = PixelShuffle(2, name=f"double{i + 1}_shuffle")(x)
+        x = layers.ReLU(name=f"double{i + 1}_relu")(x)
+        y = layers.Conv2D(count, 3, padding="same", activation="relu", name=f"head{i + 1}a")(x)
+        y = layers.Conv2D(count, 3, padding="same", name=f"head{i + 1}b")(y)
+        x = layers.Add(name=f"head{i + 1}_add")([x, y])
+    return _image(image, x, factor, 2, is_hatchless=True)
 
 
 # --- Johnson 2016 ---
@@ -185,6 +213,7 @@ def _srcnn955(image, factor, width):
 ARCHITECTURES = {
     "subpixel": _subpixel,
     "subpixel_hatchless": _subpixel_hatchless,
+    "staged": _staged,
     "johnson2016_sr": _johnson2016_sr,
     "srcnn": _srcnn,
     "srcnn955": _srcnn955,

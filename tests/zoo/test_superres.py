@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from zoo.bicubic import rescale
 from zoo.sample_photo import sample_photo
-from zoo.superres import ARCHITECTURES, SuperResolutionNetwork
+from zoo.superres import ARCHITECTURES, SuperResolutionNetwork, as_far_as_alike
 
 TINY = 0.1
 FACTORS = (2, 4, 8)
@@ -42,9 +42,10 @@ def test_what_goes_over_bicubic_takes_factor_3(name):
     assert network(np.zeros((1, 4, 5, 3), np.float32)).shape == (1, 12, 15, 3)
 
 
-def test_johnson2016_sr_cannot_triple():
+@pytest.mark.parametrize("name", ["johnson2016_sr", "staged"])
+def test_what_doubles_cannot_triple(name):
     with pytest.raises(ValueError, match="factor 3 is no power of two"):
-        SuperResolutionNetwork("johnson2016_sr", 3)
+        SuperResolutionNetwork(name, 3)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -95,9 +96,30 @@ def test_srcnn_begins_as_bicubic(name):
     np.testing.assert_allclose(enlarged, rescale(photo, 4), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "factor"), [("subpixel_hatchless", 8), ("staged", 8), ("staged", 2)]
+)
+def test_a_network_begins_with_the_layers_that_it_shares_with_another(networks, name, factor):
+    known = networks["subpixel"]
+    network = as_far_as_alike(known, {"architecture": name, "factor": factor, "width": TINY})
+    for layer in known.layers:
+        if layer.weights and layer.name != "output":
+            shared = network.get_layer(layer.name).get_weights()
+            np.testing.assert_array_equal(shared[0], layer.get_weights()[0], layer.name)
+    assert network.config == {"architecture": name, "factor": factor, "width": TINY}
+
+
+def test_networks_of_other_widths_or_layers_share_none(networks):
+    with pytest.raises(ValueError, match="shape"):
+        as_far_as_alike(networks["subpixel"], {**networks["staged"].config, "width": 0.2})
+    with pytest.raises(ValueError, match="no layer"):
+        as_far_as_alike(networks["srcnn"], networks["staged"].config)
+
+
 @pytest.mark.parametrize("factor", FACTORS)
 def test_ours_has_less_than_a_million_parameters(factor):
-    assert SuperResolutionNetwork("subpixel", factor).count_params() < 1_000_000
+    for name in ("subpixel", "staged"):
+        assert SuperResolutionNetwork(name, factor).count_params() < 1_000_000
 
 
 @pytest.mark.parametrize("factor", FACTORS)
