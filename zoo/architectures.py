@@ -38,6 +38,7 @@ NETWORKS = {
     # The default. With nearest upsampling and 8 reflected pixels it was within 2 % of johnson2016
     # by the same training, see docs/architectures.md. Smooth: with nearest or bilinear upsampling
     # alone, a long training learns to draw dots by features that alternate from pixel to pixel.
+    # Detail of the photo that the blurs take goes past them, from the stem at half the resolution.
     # With 48 reflected pixels no zero of the trunk's border reaches the picture; 24 left a frame,
     # 40 on plain areas.
     "quarter_inverted_resize": {
@@ -46,6 +47,7 @@ NETWORKS = {
         "block": "inverted",
         "padding": 48,
         "upsampling": "smooth",
+        "skips": True,
     },
     # Patches of 8x8 at once: space to depth by 4, and a 2x2 convolution.
     "quarter64_patches": {**_QUARTER64, **_LIGHT_HEAD, "stem": ((64, 8, 4),)},
