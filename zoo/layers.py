@@ -149,6 +149,29 @@ class PixelShuffle(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="zoo")
+class PixelUnshuffle(keras.layers.Layer):
+    """What `PixelShuffle` undoes: [N, s * H, s * W, C] becomes [N, H, W, s * s * C]."""
+
+    def __init__(self, scale, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, images):
+        batch, height, width, channels = ops.shape(images)
+        small = (height // self.scale, width // self.scale)
+        rows = ops.reshape(images, (batch, small[0], self.scale, small[1], self.scale, channels))
+        blocks = ops.transpose(rows, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(blocks, (batch, *small, channels * self.scale**2))
+
+    def compute_output_shape(self, shape):
+        size = [None if s is None else s // self.scale for s in shape[1:3]]
+        return (shape[0], *size, shape[3] * self.scale**2)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
 class WeightedLogits(keras.layers.Layer):
     """Add to `x` what the sigmoid makes `images` of, times a weight for each image.
 

@@ -15,6 +15,7 @@ from zoo.layers import (
     CropLike,
     NearestUpsampling2D,
     PixelShuffle,
+    PixelUnshuffle,
     ReflectionPadding2D,
     UnitRange,
 )
@@ -149,6 +150,11 @@ def _(layer: layers.UpSampling2D):
 @_through.register(PixelShuffle)
 def _(layer):
     return lambda reach: reach.enlarged(layer.scale)
+
+
+@_through.register
+def _(layer: PixelUnshuffle):
+    return lambda reach: reach.convolved(layer.scale, layer.scale)
 
 
 @_through.register

@@ -6,7 +6,14 @@ import keras
 from keras import layers
 
 from zoo.bicubic_layers import BicubicUpsampling
-from zoo.layers import NearestSubpixel, PassThrough, PixelShuffle, ReflectionPadding2D, UnitRange
+from zoo.layers import (
+    NearestSubpixel,
+    PassThrough,
+    PixelShuffle,
+    PixelUnshuffle,
+    ReflectionPadding2D,
+    UnitRange,
+)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -99,8 +106,12 @@ def _image(image, features, factor, scale, is_hatchless):
         name="output",
     )(features)
     if is_hatchless:
+        if scale != factor:
+            x = PixelShuffle(scale, name="details")(x)
+            x = PixelUnshuffle(factor, name="unshuffle")(x)
         mean = layers.AveragePooling2D(HATCH, 1, padding="same", name="hatching")(x)
         x = layers.Subtract(name="hatchless")([x, mean])
+        scale = factor
     details = PixelShuffle(scale, name="shuffle")(x)
     bicubic = BicubicUpsampling(factor, name="bicubic")(image)
     x = layers.Add(dtype="float32", name="details_add")([bicubic, details])

@@ -10,6 +10,7 @@ from zoo.layers import (
     NearestUpsampling2D,
     PassThrough,
     PixelShuffle,
+    PixelUnshuffle,
     ReflectionPadding2D,
     UnitRange,
 )
@@ -89,7 +90,12 @@ def test_the_blur_takes_away_what_alternates_and_keeps_what_is_even():
 
 def test_layers_keep_a_batch_size_that_is_known():
     spec = tf.TensorSpec([1, None, None, 4], tf.float32)
-    for layer in (ReflectionPadding2D(2, 4), NearestUpsampling2D(2), PixelShuffle(2)):
+    for layer in (
+        ReflectionPadding2D(2, 4),
+        NearestUpsampling2D(2),
+        PixelShuffle(2),
+        PixelUnshuffle(2),
+    ):
         function = tf.function(layer, input_signature=[spec])
         assert function.get_concrete_function().output_shapes[0] == 1
 
@@ -101,6 +107,14 @@ def test_pixel_shuffle_is_depth_to_space(scale, channels):
     expected = tf.nn.depth_to_space(images, scale) if scale > 1 else images
     np.testing.assert_array_equal(shuffled, expected)
     assert PixelShuffle(scale).compute_output_shape(images.shape) == shuffled.shape
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(2, 3), (3, 1), (4, 3), (1, 2)])
+def test_pixel_unshuffle_undoes_pixel_shuffle(scale, channels):
+    images = some_images(4, 5, scale**2 * channels)
+    shuffled = PixelShuffle(scale)(images)
+    np.testing.assert_array_equal(PixelUnshuffle(scale)(shuffled), images)
+    assert PixelUnshuffle(scale).compute_output_shape(shuffled.shape) == images.shape
 
 
 def test_unit_range_clips_except_in_training():
@@ -129,7 +143,7 @@ def test_the_nearest_subpixel_kernel_has_the_spread_of_its_base():
 
 @pytest.mark.parametrize(
     "layer",
-    [ReflectionPadding2D(3, 4), CropLike(2), PixelShuffle(2), UnitRange()],
+    [ReflectionPadding2D(3, 4), CropLike(2), PixelShuffle(2), PixelUnshuffle(2), UnitRange()],
     ids=lambda layer: type(layer).__name__,
 )
 def test_layers_come_back_from_their_configuration(layer):

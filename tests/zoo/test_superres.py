@@ -79,7 +79,7 @@ def test_without_hatching_a_plain_area_has_no_details(networks):
     image = np.full((1, 50, 50, 3), 0.4, np.float32)
     middle = (0, slice(80, 120), slice(80, 120))  # behind the borders' reach
     enlarged = {}
-    for name in ("subpixel", "subpixel_hatchless"):
+    for name in ("subpixel", "subpixel_hatchless", "staged"):
         keras.utils.set_random_seed(0)
         network = SuperResolutionNetwork(name, 4, TINY)
         rng = np.random.default_rng(0)
@@ -87,6 +87,7 @@ def test_without_hatching_a_plain_area_has_no_details(networks):
         enlarged[name] = network(image, training=True).numpy()[middle]
     assert np.abs(enlarged["subpixel"] - 0.4).max() > 1
     np.testing.assert_allclose(enlarged["subpixel_hatchless"], 0.4, atol=0.01)
+    np.testing.assert_allclose(enlarged["staged"], 0.4, atol=0.01)
 
 
 @pytest.mark.parametrize("name", ["srcnn", "srcnn955"])

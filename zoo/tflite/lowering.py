@@ -14,7 +14,12 @@ import tensorflow as tf
 
 from zoo.bicubic_layers import BicubicUpsampling
 from zoo.enlarging_convolution import EnlargingConv2D
-from zoo.layers import NearestUpsampling2D, PixelShuffle, ReflectionPadding2D
+from zoo.layers import (
+    NearestUpsampling2D,
+    PixelShuffle,
+    PixelUnshuffle,
+    ReflectionPadding2D,
+)
 
 
 def lowered(network):
@@ -58,6 +63,11 @@ def _form(layer, images):
 @_form.register
 def _(layer: PixelShuffle, images):
     return tf.nn.depth_to_space(images, layer.scale)
+
+
+@_form.register
+def _(layer: PixelUnshuffle, images):
+    return tf.nn.space_to_depth(images, layer.scale)
 
 
 @_form.register

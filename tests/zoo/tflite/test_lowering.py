@@ -12,7 +12,7 @@ from zoo.tflite.convert import convert
 from zoo.tflite.lowering import smallest_side
 
 STYLES = ["johnson2016", "johnson2016_reflect", "quarter64", "quarter_inverted_resize"]
-SUPER_RESOLUTION = [("subpixel", 3), ("johnson2016_sr", 2), ("srcnn", 2)]
+SUPER_RESOLUTION = [("subpixel", 3), ("staged", 4), ("johnson2016_sr", 2), ("srcnn", 2)]
 
 
 def network(name):
