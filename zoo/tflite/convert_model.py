@@ -153,14 +153,17 @@ def _about(model, network, variant, size):
 
 
 def fitted(path, size):
-    """A photo's middle, at a height and width: float32 [height, width, 3]."""
+    """A photo's middle, at a height and width: float32 [height, width, 3], of 256 levels.
+
+    What lies between levels no int8 file can be given, and a style's norms show it in even skies.
+    """
     height, width = size
     rgb = images.read(path).over_white()
     scale = max(height / rgb.shape[0], width / rgb.shape[1])
     scaled = [max(least, round(scale * side)) for least, side in zip(size, rgb.shape, strict=False)]
     rgb = images.resize(rgb, scaled)
     top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
-    return rgb[top : top + height, left : left + width]
+    return np.rint(255 * rgb[top : top + height, left : left + width]) / np.float32(255)
 
 
 def _styles(network):

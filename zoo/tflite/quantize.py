@@ -13,6 +13,9 @@ and sigmoid run in 8 bits, and The Starry Night comes out at 27 dB. The recipes 
 - A style's stem is computed in float from weights of 8 bits: the convolutions down to the lowest
   resolution and the one behind them. Of `painters` the worst of ten photos, at 384 pixels, has
   41.0 dB so (dynamic), 29.1 with the stem's inputs in 8 bits.
+- Where features are enlarged smoothly the norm behind brings detail back, and with it the steps of
+  fixed ranges: the convolutions there quantise their inputs as they come. Of `painters` the worst
+  photo has 32.4 dB so (int8, 256 pixels), 25.7 with fixed ranges.
 """
 
 import contextlib
@@ -58,6 +61,8 @@ def dynamic(file):
 def int8(file, samples):
     """With int8 convolutions whose ranges are those seen on samples, but for a style's stem.
 
+    Where features are enlarged, ranges are as they come.
+
     Args:
         file: bytes, of `convert.convert` with pixels="uint8".
         samples: list of {input: array} of real photos.
@@ -69,6 +74,8 @@ def int8(file, samples):
         activation_num_bits=8,
         weight_num_bits=8,
     )
+    for name in _enlarging(file):
+        recipe.add_dynamic_config(_only(name), TFLOperationName.CONV_2D, num_bits=8)
     return _quantized(file, _with_float_stem(recipe, file), samples)
 
 
@@ -116,6 +123,18 @@ def _stem(file):
     found = _convolutions(file)
     strided = [i for i, (_, _, stride) in enumerate(found) if stride > 1]
     return [name for name, _, _ in found[: strided[-1] + 2]] if strided else []
+
+
+def _enlarging(file):
+    """Names of the outputs of convolutions whose filters are new pixels, but for the last one."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(file))
+    graph = model.subgraphs[0]
+    shuffled = {
+        graph.tensors[operator.inputs[0]].name.decode()
+        for operator in graph.operators
+        if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) == "DEPTH_TO_SPACE"
+    }
+    return [name for name, _, _ in _convolutions(file)[:-1] if name in shuffled]
 
 
 def _quantized(file, recipe, samples=()):
