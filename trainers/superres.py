@@ -286,8 +286,9 @@ def define_flags():
     flags.DEFINE_string(
         "init_from",
         None,
-        "Directory of another run of the same network, or a model: start from its weights, for a "
-        "perceptual loss from those of a pixel loss. From another factor all but the output layer.",
+        "Directory of another run, or a model: start from its weights, for a perceptual loss from "
+        "those of a pixel loss. Of another network or factor, the layers that both have count, all "
+        "but the output layer.",
     )
 
 
