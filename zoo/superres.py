@@ -53,6 +53,13 @@ def as_far_as_alike(network, config):
     All of `network`'s layers that it has too are taken over but "output", whose filters are the new
     pixels of an old one (Lim 2017, section 3.2, starts the networks for 3 and 4 so).
 
+    Args:
+        network: a `SuperResolutionNetwork`.
+        config: of the other: {"architecture", "factor", "width"}.
+
+    Returns:
+        `network` itself if that is its config.
+
     Raises:
         ValueError: they have no layers in common, or of other shapes.
     """
@@ -93,7 +100,7 @@ def _trunk(image, filters, blocks=6):
     return layers.Add(name="fusion_add")([features, x])
 
 
-def _image(image, features, factor, scale, is_hatchless):
+def _enlarged(image, features, factor, scale, is_hatchless):
     """Bicubic by `factor`, and details, of features that the image is `scale` times the size of.
 
     One sub-pixel convolution (Shi 2016), which begins as nearest-neighbour upsampling.
@@ -120,7 +127,7 @@ def _image(image, features, factor, scale, is_hatchless):
 
 def _subpixel(image, factor, width, is_hatchless=False):
     """Bicubic, and what 3x3 convolutions at the low resolution add to it, for any factor."""
-    return _image(image, _trunk(image, _filters(64, width)), factor, factor, is_hatchless)
+    return _enlarged(image, _trunk(image, _filters(64, width)), factor, factor, is_hatchless)
 
 
 def _subpixel_hatchless(image, factor, width):
@@ -131,17 +138,19 @@ def _subpixel_hatchless(image, factor, width):
     return _subpixel(image, factor, width, is_hatchless=True)
 
 
+STAGES = {2: (), 4: (48,), 8: (48, 32)}  # for a factor, filters after each doubling but the last
+
+
 def _staged(image, factor, width):
     """`subpixel_hatchless` that doubles the size again and again, with convolutions at each size.
 
     New pixels know those beside them then, of other old pixels too: without, textures that a
     perceptual loss asks for end at the old pixels' borders, at 8 for all to see.
     """
-    stages = round(math.log2(factor)) - 1
-    if 2 ** (stages + 1) != factor:
-        raise ValueError(f"staged doubles the size: factor {factor} is no power of two")
+    if factor not in STAGES:
+        raise ValueError(f"staged doubles the size: factor {factor} is none of 2, 4, 8")
     x = _trunk(image, _filters(64, width))
-    for i, count in enumerate((48, 32)[:stages]):
+    for i, count in enumerate(STAGES[factor]):
         count = _filters(count, width)
         name, kernel = f"double{i + 1}", NearestSubpixel(2)
         x = layers.Conv2D(4 * count, 3, padding="same", kernel_initializer=kernel, name=name)(x)
@@ -150,7 +159,7 @@ def _staged(image, factor, width):
         y = layers.Conv2D(count, 3, padding="same", activation="relu", name=f"head{i + 1}a")(x)
         y = layers.Conv2D(count, 3, padding="same", name=f"head{i + 1}b")(y)
         x = layers.Add(name=f"head{i + 1}_add")([x, y])
-    return _image(image, x, factor, 2, is_hatchless=True)
+    return _enlarged(image, x, factor, 2, is_hatchless=True)
 
 
 # --- Johnson 2016 ---

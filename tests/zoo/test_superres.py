@@ -42,10 +42,15 @@ def test_what_goes_over_bicubic_takes_factor_3(name):
     assert network(np.zeros((1, 4, 5, 3), np.float32)).shape == (1, 12, 15, 3)
 
 
-@pytest.mark.parametrize("name", ["johnson2016_sr", "staged"])
-def test_what_doubles_cannot_triple(name):
+def test_johnson2016_sr_cannot_triple():
     with pytest.raises(ValueError, match="factor 3 is no power of two"):
-        SuperResolutionNetwork(name, 3)
+        SuperResolutionNetwork("johnson2016_sr", 3)
+
+
+@pytest.mark.parametrize("factor", [1, 3, 16])
+def test_staged_tells_the_factors_that_it_has_stages_for(factor):
+    with pytest.raises(ValueError, match=f"factor {factor} is none of 2, 4, 8"):
+        SuperResolutionNetwork("staged", factor)
 
 
 @pytest.mark.parametrize("factor", FACTORS)

@@ -4,8 +4,11 @@ from ai_edge_litert.schema_py_generated import TensorType
 from ai_edge_litert.tools import flatbuffer_utils
 
 from zoo import catalog
+from zoo.architectures import NETWORKS
 from zoo.errors import UserError
-from zoo.tflite import convert_model, metadata
+from zoo.networks import StyleNetwork
+from zoo.tflite import convert_model, metadata, quantize
+from zoo.tflite.convert import convert as convert_network
 from zoo.tflite.convert_model import convert_model as convert
 from zoo.tflite.convert_model import fitted, parse_size
 from zoo.tflite.parity import LEAST_PSNR, psnr
@@ -41,6 +44,27 @@ def test_of_int8_a_styles_stem_is_computed_in_float_and_the_trunk_is_not(convert
     inputs = [kind for _, kind in convolutions]
     assert inputs[: behind + 1] == [TensorType.FLOAT32] * (behind + 1)
     assert set(inputs[behind + 1 :]) == {TensorType.INT8}
+
+
+def test_of_int8_what_enlarges_features_smoothly_quantises_as_it_comes(photos):
+    network = StyleNetwork(**NETWORKS["quarter_inverted_resize"], width=0.25)
+    image = np.rint(255 * photos[0][None, :64, :64]).astype(np.uint8)
+    file = quantize.int8(convert_network(network, (64, 64), "uint8"), [{"image": image}])
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(file))
+    graph = model.subgraphs[0]
+    names = [flatbuffer_utils.opcode_to_name(model, each.opcodeIndex) for each in graph.operators]
+    shuffled = {
+        each.inputs[0]
+        for each, name in zip(graph.operators, names, strict=True)
+        if name == "DEPTH_TO_SPACE"
+    }
+    kinds = [
+        (each.outputs[0] in shuffled, graph.tensors[each.outputs[0]].type)
+        for each, name in zip(graph.operators, names, strict=True)
+        if name == "CONV_2D"
+    ]
+    assert [kind for enlarges, kind in kinds if enlarges] == [TensorType.FLOAT32] * 2
+    assert TensorType.INT8 in [kind for enlarges, kind in kinds if not enlarges]
 
 
 def test_a_file_tells_what_it_is(converted):
@@ -96,6 +120,12 @@ def test_photos_are_fitted_whole_in_one_direction():
     photo[:, 100:200] = 1
     np.testing.assert_allclose(fitted(photo, (50, 50))[:, 3:-3], 1, atol=1e-6)
     assert fitted(photo, (37, 200)).shape == (37, 200, 3)
+
+
+def test_photos_are_fitted_to_levels_that_an_int8_file_can_be_given(photos):
+    levels = 255 * fitted(photos[0], (50, 70))
+    np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
+    assert len(np.unique(np.rint(levels))) > 100
 
 
 def test_psnr_is_of_a_peak_of_one():
