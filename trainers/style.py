@@ -10,6 +10,7 @@ The same command again goes on from the last checkpoint. BUILD.md tells time and
 """
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,12 +22,14 @@ from trainers.callbacks import Report
 from trainers.content import Photos, RandomCrops
 from trainers.perceptual import PerceptualTrainer
 from trainers.sources import open_source
-from zoo import criterion, images, program
+from zoo import catalog, criterion, images, program, runs
 from zoo.architectures import NETWORKS
+from zoo.errors import UserError
 from zoo.folding import with_styles
 from zoo.model_json import style_names
 from zoo.networks import StyleNetwork
 from zoo.normalization import NORMS
+from zoo.style_weights import parse_style, style_weights
 from zoo.vgg import LossNetwork
 
 # Photos are kept a little larger than the crops, so that crops differ from epoch to epoch.
@@ -63,6 +66,7 @@ class StyleSettings:
     width: float
     init_from: str | None
     train: str
+    init_style: str | None
 
     @property
     def styles(self):
@@ -115,8 +119,9 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     )
     network = untrained_network(settings)
     if settings.init_from and not first_step:
+        mix = _init_mix(settings)
         fitting.load_weights(
-            network, settings.init_from, lambda origin: with_styles(origin, settings.styles)
+            network, settings.init_from, lambda origin: with_styles(origin, settings.styles, mix)
         )
     if settings.train == "norms":
         for layer in network.layers:
@@ -129,6 +134,25 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
         looks = {f", {name}": [row[None]] for name, row in zip(names, rows, strict=True)}
     report = Report(output, first_step, previews, looks=looks)
     fitting.fit(trainer, batches, report, settings.learning_rate, checkpoint_interval)
+
+
+def _init_mix(settings):
+    """The `style_weights` of --init_style, or None."""
+    if settings.init_style is None:
+        return None
+    try:
+        if settings.styles:
+            raise UserError("several paintings start as they are, or from one; give it for one")
+        if (Path(settings.init_from) / "run.json").exists():
+            paintings = runs.read_record(settings.init_from)["settings"].get("style_image", [])
+            styles = style_names(paintings) if len(paintings) > 1 else []
+        else:
+            styles = catalog.find(settings.init_from).description.get("styles") or []
+        if not styles:
+            raise UserError(f"{settings.init_from} is not of several paintings")
+        return style_weights(styles, parse_style(settings.init_style))
+    except UserError as error:
+        raise UserError(f"--init_style: {error}") from error
 
 
 def objective(settings):
@@ -257,6 +281,12 @@ def define_flags():
         "Directory of another run, or a model, of the same network: start from its weights, which "
         "saves most of the way. One painting starts from the mean of several, and several from "
         "one.",
+    )
+    flags.DEFINE_string(
+        "init_style",
+        None,
+        "With one painting and --init_from of several: which of them to start from, NAME or "
+        "NAME:WEIGHT,NAME:WEIGHT; the mean of all if not given.",
     )
     flags.DEFINE_enum(
         "train",

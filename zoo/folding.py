@@ -29,13 +29,14 @@ def folded(network, style_weights):
     return single
 
 
-def with_styles(network, styles):
+def with_styles(network, styles, mix=None):
     """A network of another number of styles, to go on training from.
 
     Args:
         network: a `StyleNetwork`.
-        styles: how many, the photo included; None for one style, which is the mean of the paintings
-            if there were many.
+        styles: how many, the photo included; None for one style.
+        mix: [S] floats, of which of many styles the one is made; None for the mean of the
+            paintings. As for `folded`, the photo's share is 0.
 
     Returns:
         `network` itself if it has as many. Of one style, each of many starts as that.
@@ -47,7 +48,7 @@ def with_styles(network, styles):
         return network
     if styles is None:
         paintings = network.styles - 1
-        return folded(network, [1 / paintings] * paintings + [0.0])
+        return folded(network, [1 / paintings] * paintings + [0.0] if mix is None else mix)
     if network.styles is not None:
         raise ValueError(f"{network.styles} styles are not {styles}")
     many = StyleNetwork(**{**network.config, "styles": styles})
