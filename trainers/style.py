@@ -96,6 +96,7 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     first_step = fitting.begin(settings, output)
     if first_step >= settings.steps:
         return
+    mix = None if first_step else _init_mix(settings)
 
     photos = Photos(open_source(settings.content), round(PHOTO_MARGIN * settings.image_size))
     batches = RandomCrops(
@@ -119,7 +120,6 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     )
     network = untrained_network(settings)
     if settings.init_from and not first_step:
-        mix = _init_mix(settings)
         fitting.load_weights(
             network, settings.init_from, lambda origin: with_styles(origin, settings.styles, mix)
         )
@@ -142,17 +142,23 @@ def _init_mix(settings):
         return None
     try:
         if settings.styles:
-            raise UserError("several paintings start as they are, or from one; give it for one")
-        if (Path(settings.init_from) / "run.json").exists():
-            paintings = runs.read_record(settings.init_from)["settings"].get("style_image", [])
-            styles = style_names(paintings) if len(paintings) > 1 else []
-        else:
-            styles = catalog.find(settings.init_from).description.get("styles") or []
-        if not styles:
-            raise UserError(f"{settings.init_from} is not of several paintings")
-        return style_weights(styles, parse_style(settings.init_style))
+            raise UserError("for one painting; several start as they are")
+        styles = _paintings_of(settings.init_from)
+        return np.append(style_weights(styles, parse_style(settings.init_style)), 0.0)
     except UserError as error:
         raise UserError(f"--init_style: {error}") from error
+
+
+def _paintings_of(origin):
+    """Names of the paintings that a run or model knows; UserError unless they are several."""
+    names = []
+    if origin and (Path(origin) / "run.json").exists():
+        names = style_names(runs.read_record(origin)["settings"].get("style_image", []))
+    elif origin:
+        names = catalog.find(origin).description.get("styles") or []
+    if len(names) <= 2:  # the photo is one
+        raise UserError("give --init_from a run or model of several paintings")
+    return names[:-1]
 
 
 def objective(settings):

@@ -83,6 +83,7 @@ def settings(photo_directory, painting, vgg_weights):
         network="quarter",
         width=0.1,
         init_from=None,
+        init_style=None,
         train="all",
     )
 

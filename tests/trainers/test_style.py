@@ -17,6 +17,7 @@ from trainers import checkpoints, style
 from zoo import runs
 from zoo.errors import UserError
 from zoo.export import export
+from zoo.folding import folded
 
 ROOT = Path(__file__).parents[2]
 
@@ -263,6 +264,26 @@ def test_one_painting_can_start_from_many_and_leave_the_convolutions_as_they_are
     assert all(name.endswith("_norm") for name in changed)
 
 
+def test_one_painting_can_start_from_one_of_many_in_a_run_or_a_model(
+    settings, run_on_several, tmp_path
+):
+    model = export(run_on_several, "tiny-several", 1, tmp_path / "zoo")
+    origin = keras.saving.load_model(runs.latest_checkpoint(run_on_several)[1] / runs.NETWORK)
+    for start, mix, weights in [
+        (run_on_several, "0", [0, 1, 0]),
+        (model, "0:1,painting:3", [0.75, 0.25, 0]),
+    ]:
+        begun = dataclasses.replace(
+            settings, init_from=str(start), init_style=mix, steps=1, learning_rate=1e-9
+        )
+        run = tmp_path / f"from-{start.name}"
+        style.train(begun, run)
+        for now, then in zip(
+            trained_state(run)[0], folded(origin, weights).get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(now, then, atol=1e-6)
+
+
 # --- What is refused ---
 
 
@@ -307,6 +328,44 @@ def test_a_network_of_another_shape_is_no_start(settings, finished_run, tmp_path
     with pytest.raises(UserError, match="trained a network of another shape"):
         style.train(wider, tmp_path / "run")
     assert [w for w in recwarn if w.category is UserWarning] == []
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"init_style": "klee"}, "--init_style: no style 'klee'.* The model has: painting, 0"),
+        ({"init_style": "klee:x"}, "--init_style: style 'klee:x': give NAME:WEIGHT"),
+        ({"init_style": "0:1,photo:1"}, "--init_style: no style 'photo'"),
+    ],
+)
+def test_a_style_to_start_from_has_to_be_one_of_the_paintings(
+    settings, run_on_several, tmp_path, replaced, message
+):
+    begun = dataclasses.replace(
+        settings, init_from=str(run_on_several), style_weight=[1.0], **replaced
+    )
+    with pytest.raises(UserError, match=message):
+        style.train(begun, tmp_path / "run")
+
+
+@pytest.mark.parametrize("origin", ["finished_run", "nothing"])
+def test_a_style_to_start_from_needs_an_origin_of_several(settings, finished_run, tmp_path, origin):
+    begun = dataclasses.replace(
+        settings,
+        init_from=str(finished_run) if origin == "finished_run" else None,
+        init_style="painting",
+        style_weight=[1.0],
+    )
+    with pytest.raises(UserError, match=r"--init_style: .*of several paintings"):
+        style.train(begun, tmp_path / "run")
+
+
+def test_several_paintings_start_as_they_are_not_from_one_of_many(
+    several, run_on_several, tmp_path
+):
+    begun = dataclasses.replace(several, init_from=str(run_on_several), init_style="painting")
+    with pytest.raises(UserError, match=r"--init_style: .*for one"):
+        style.train(begun, tmp_path / "run")
 
 
 def test_an_output_that_cannot_be_made_is_named(settings, tmp_path):
