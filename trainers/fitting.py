@@ -1,6 +1,6 @@
 """What the training programs share: a run that goes on where it stopped, and Keras' `fit`.
 
-Settings are a dataclass with at least `steps`, `seed` and `dtype_policy`.
+Settings are a dataclass with at least `steps`, `seed`, `init_from` and `dtype_policy`.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def _check_settings_unchanged(settings, output):
 
 
 def start_record(kind, settings, output, calibrate):
-    """Write run.json; what was calibrated at a run's first start stays.
+    """Write run.json; what a run's first start calibrated and came from stays.
 
     Args:
         kind: of the network, for instance "style".
@@ -79,15 +79,29 @@ def start_record(kind, settings, output, calibrate):
         Path(output).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output: cannot make {output}: {error.strerror}") from error
-    is_new = not (Path(output) / "run.json").exists()
+    if (Path(output) / "run.json").exists():
+        before = runs.read_record(output)
+        first = {name: before[name] for name in ("calibrated", "origin") if name in before}
+    else:
+        first = {"calibrated": calibrate(), "origin": _stages_of_model(settings.init_from)}
     record = {
         "kind": kind,
         "settings": dataclasses.asdict(settings),
-        "calibrated": calibrate() if is_new else runs.read_record(output)["calibrated"],
+        **first,
         "environment": environment(),
     }
     runs.write_record(output, record)
     return record
+
+
+def _stages_of_model(origin):
+    """How the model that --init_from names was trained; runs tell of themselves."""
+    if not origin or (Path(origin) / "run.json").exists():
+        return []
+    try:
+        return catalog.find(origin).description.get("training", [])
+    except UserError:  # `load_weights` tells of it
+        return []
 
 
 def load_weights(network, origin, convert=None):

@@ -71,10 +71,13 @@ def served(description):
 
 
 def training_stages(run):
-    """A run, after the runs that its weights come from by --init_from, as far as they are there."""
+    """A run, after those that its weights come from by --init_from: runs as far as they are there,
+    and the stages of a model.
+    """
     record = runs.read_record(run)
     origin = record["settings"].get("init_from")
-    earlier = training_stages(origin) if origin and (Path(origin) / "run.json").exists() else []
+    is_run = origin and (Path(origin) / "run.json").exists()
+    earlier = training_stages(origin) if is_run else record.get("origin", [])
     return [*earlier, _stage(run, record)]
 
 

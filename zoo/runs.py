@@ -1,7 +1,8 @@
 """A training run's directory: `run.json` and `checkpoints/step-N/`, written by the trainers.
 
-run.json holds {"settings": {...}, "calibrated": {...}, "environment": {...}}; a checkpoint holds
-the network as `network.keras`, and what the trainer needs to go on.
+run.json holds {"settings": {...}, "calibrated": {...}, "origin": [...], "environment": {...}}, of
+which "origin" is the training of the model that --init_from names; a checkpoint holds the network
+as `network.keras`, and what the trainer needs to go on.
 """
 
 import json

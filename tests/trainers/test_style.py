@@ -18,6 +18,7 @@ from zoo import runs
 from zoo.errors import UserError
 from zoo.export import export
 from zoo.folding import folded
+from zoo.model_json import training_stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -210,6 +211,12 @@ def test_a_run_can_start_from_an_exported_model(settings, finished_run, tmp_path
     begun = dataclasses.replace(settings, init_from=str(model), steps=1, learning_rate=1e-9)
     style.train(begun, tmp_path / "run")
     assert "starting from the network of tiny, version 3" in capsys.readouterr().out
+    style.train(dataclasses.replace(begun, steps=2), tmp_path / "run")
+    stages = training_stages(tmp_path / "run")
+    assert [(stage["run"], stage["steps"]) for stage in stages] == [
+        (finished_run.name, 5),
+        ("run", 2),
+    ]
     for now, then in zip(
         trained_state(tmp_path / "run")[0], trained_state(finished_run)[0], strict=True
     ):
