@@ -29,12 +29,14 @@ from zoo.folding import with_styles
 from zoo.model_json import style_names
 from zoo.networks import StyleNetwork
 from zoo.normalization import NORMS
+from zoo.slimming import slimmed
 from zoo.style_weights import parse_style, style_weights
 from zoo.vgg import LossNetwork
 
 # Photos are kept a little larger than the crops, so that crops differ from epoch to epoch.
 PHOTO_MARGIN = 1.15
 CALIBRATION_BATCHES = 4
+SLIMMING_BATCHES = 8
 # Of the pixel term where several paintings leave room for the photo itself.
 PHOTO_WEIGHT = 200.0
 
@@ -120,9 +122,13 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
     )
     network = untrained_network(settings)
     if settings.init_from and not first_step:
-        fitting.load_weights(
-            network, settings.init_from, lambda origin: with_styles(origin, settings.styles, mix)
-        )
+        photos = [batches.batch(step)[0] for step in range(SLIMMING_BATCHES)]
+
+        def convert(origin):
+            origin = with_styles(origin, settings.styles, mix)
+            return _as_wide(origin, settings.width, photos)
+
+        fitting.load_weights(network, settings.init_from, convert)
     if settings.train == "norms":
         for layer in network.layers:
             layer.trainable = isinstance(layer, NORMS)
@@ -134,6 +140,11 @@ def train(settings, output, checkpoint_interval=200, preview_images=()):
         looks = {f", {name}": [row[None]] for name, row in zip(names, rows, strict=True)}
     report = Report(output, first_step, previews, looks=looks)
     fitting.fit(trainer, batches, report, settings.learning_rate, checkpoint_interval)
+
+
+def _as_wide(network, width, photos):
+    """`network` with fewer filters if it has more than `width` gives."""
+    return slimmed(network, width, photos) if network.config["width"] > width else network
 
 
 def _init_mix(settings):
@@ -286,7 +297,7 @@ def define_flags():
         None,
         "Directory of another run, or a model, of the same network: start from its weights, which "
         "saves most of the way. One painting starts from the mean of several, and several from "
-        "one.",
+        "one. Of a wider network the filters that count most are taken.",
     )
     flags.DEFINE_string(
         "init_style",

@@ -223,6 +223,26 @@ def test_a_run_can_start_from_an_exported_model(settings, finished_run, tmp_path
         np.testing.assert_allclose(now, then, atol=1e-6)
 
 
+def test_a_run_can_start_from_a_wider_network(settings, finished_run, tmp_path):
+    begun = dataclasses.replace(
+        settings,
+        init_from=str(finished_run),
+        width=settings.width / 2,
+        steps=1,
+        learning_rate=1e-9,
+    )
+    style.train(begun, tmp_path / "run")
+    wide, slim = (
+        keras.saving.load_model(runs.latest_checkpoint(run)[1] / runs.NETWORK)
+        for run in (finished_run, tmp_path / "run")
+    )
+    for layer in slim.layers:
+        if layer.name.endswith("_norm"):
+            mine, its = (each.get_layer(layer.name).get_weights()[0] for each in (slim, wide))
+            assert len(mine) < len(its)
+            assert all(np.abs(its - gain).min() < 1e-6 for gain in mine)
+
+
 # --- Several paintings ---
 
 
