@@ -1,0 +1,7 @@
+package android.content
+
+import android.content.res.AssetManager
+
+class Context {
+    val assets = AssetManager()
+}
