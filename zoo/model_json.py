@@ -78,7 +78,11 @@ def training_stages(run):
     origin = record["settings"].get("init_from")
     is_run = origin and (Path(origin) / "run.json").exists()
     earlier = training_stages(origin) if is_run else record.get("origin", [])
-    return [*earlier, _stage(run, record)]
+    stage = _stage(run, record)
+    if earlier and not is_run:
+        # The run that the model was exported from: another may have the model's name.
+        stage["settings"]["init_from"] = earlier[-1]["run"]
+    return [*earlier, stage]
 
 
 def _stage(run, record):

@@ -217,6 +217,7 @@ def test_a_run_can_start_from_an_exported_model(settings, finished_run, tmp_path
         (finished_run.name, 5),
         ("run", 2),
     ]
+    assert stages[-1]["settings"]["init_from"] == finished_run.name
     for now, then in zip(
         trained_state(tmp_path / "run")[0], trained_state(finished_run)[0], strict=True
     ):
