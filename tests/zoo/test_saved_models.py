@@ -14,7 +14,7 @@ from zoo.images import Picture
 from zoo.sample_photo import sample_photo
 from zoo.saved_model import SavedModel
 
-# In levels of 8 bits. On gradients contrast-of-forms measures 4.1, and its card tells of its dots;
+# In levels of 8 bits. On gradients contrast-of-forms measures 4.4, and its card tells of its dots;
 # the others stay below 3.
 MOST_GRID = {"flat": 1.0, "gradient": 4.5, "photo": 4.0}
 # They measure up to 1.13. Inside they differ, by up to 13 levels, because the statistics of the
