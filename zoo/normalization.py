@@ -50,7 +50,14 @@ class InstanceNormalization(keras.layers.Layer):
         )
 
     def call(self, images):
-        return _normalized_by(self, images, self.gamma, self.beta)
+        return _normalized_by(self, images, *self.parameters())
+
+    def parameters(self):
+        """Gamma and beta, [C]."""
+        return self.gamma, self.beta
+
+    def compute_output_shape(self, images_shape):
+        return images_shape
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
@@ -80,10 +87,12 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta", autocast=False)
 
     def call(self, images, style_weights):
+        return _normalized_by(self, images, *self.parameters(style_weights))
+
+    def parameters(self, style_weights):
+        """Gamma and beta of each image, [N, C]."""
         style_weights = ops.cast(style_weights, "float32")
-        gamma = ops.matmul(style_weights, self.gamma)
-        beta = ops.matmul(style_weights, self.beta)
-        return _normalized_by(self, images, gamma, beta)
+        return ops.matmul(style_weights, self.gamma), ops.matmul(style_weights, self.beta)
 
     def compute_output_shape(self, images_shape, style_weights_shape):
         return images_shape
@@ -101,13 +110,13 @@ def _normalized_by(layer, images, gamma, beta):
     if shared is not None:
         if layer.name not in shared:
             shared[layer.name] = _statistics(images)
-        return _normalized(images, *shared[layer.name], gamma, beta, layer.epsilon)
+        return normalized(images, *shared[layer.name], gamma, beta, layer.epsilon)
     form = _fused if keras.backend.backend() == "tensorflow" else _written_out
     return form(images, gamma, beta, layer.epsilon)
 
 
 def _written_out(images, gamma, beta, epsilon):
-    return _normalized(images, *_statistics(images), gamma, beta, epsilon)
+    return normalized(images, *_statistics(images), gamma, beta, epsilon)
 
 
 def _statistics(images):
@@ -115,7 +124,8 @@ def _statistics(images):
     return ops.moments(ops.cast(images, "float32"), axes=(1, 2), keepdims=True)
 
 
-def _normalized(images, mean, variance, gamma, beta, epsilon):
+def normalized(images, mean, variance, gamma, beta, epsilon):
+    """Images by statistics [N, 1, 1, C], then by gamma and beta, [C] or [N, C]."""
     gamma, beta = (ops.reshape(each, (-1, 1, 1, images.shape[-1])) for each in (gamma, beta))
     scale = gamma * ops.rsqrt(variance + epsilon)
     pixels = ops.cast(images, "float32")

@@ -20,6 +20,11 @@ from zoo.layers import (
     PixelUnshuffle,
     ReflectionPadding2D,
 )
+from zoo.normalization import (
+    ConditionalInstanceNormalization,
+    InstanceNormalization,
+    normalized,
+)
 
 
 def lowered(network):
@@ -42,11 +47,15 @@ class _Lowered(keras.layers.Layer):
         self._layer = layer
         self._form = form
 
-    def call(self, images):
-        return self._form(self._layer, images)
+    def call(self, images, style_weights=None):
+        return self._form(self._layer, *_given(images, style_weights))
 
-    def compute_output_shape(self, shape):
-        return self._layer.compute_output_shape(shape)
+    def compute_output_shape(self, images_shape, style_weights_shape=None):
+        return self._layer.compute_output_shape(*_given(images_shape, style_weights_shape))
+
+
+def _given(*inputs):
+    return [each for each in inputs if each is not None]
 
 
 def _lowered_layer(layer):
@@ -55,9 +64,11 @@ def _lowered_layer(layer):
 
 
 @functools.singledispatch
-def _form(layer, images):
-    """What `layer` makes of images [1, H, W, C]; registered for the types that need another."""
-    return layer(images)
+def _form(layer, *inputs):
+    """What `layer` makes of images [1, H, W, C] and what else it takes; registered for the types
+    that need another.
+    """
+    return layer(*inputs)
 
 
 @_form.register
@@ -124,6 +135,16 @@ def _whole_multiples(images, multiple):
     block = multiple * multiple * channels
     kernel = np.eye(block, dtype=np.float32).reshape(multiple, multiple, channels, block)
     return tf.nn.depth_to_space(tf.nn.conv2d(images, kernel, multiple, "VALID"), multiple)
+
+
+@_form.register(InstanceNormalization)
+@_form.register(ConditionalInstanceNormalization)
+def _(layer, images, *style_weights):
+    # XNNPACK squares faster than it takes the differences to one row of channels.
+    mean = tf.reduce_mean(images, (1, 2), keepdims=True)
+    variance = tf.reduce_mean(images * images, (1, 2), keepdims=True) - mean * mean
+    variance = tf.maximum(variance, 0.0)  # it may be rounded below
+    return normalized(images, mean, variance, *layer.parameters(*style_weights), layer.epsilon)
 
 
 @_form.register

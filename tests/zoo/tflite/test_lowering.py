@@ -35,6 +35,16 @@ def test_a_file_computes_what_the_network_computes_in_built_in_operations(name, 
         assert operators.refused_by_gpu(file) == []
 
 
+@pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
+def test_plain_areas_without_variance_are_normalised_alike(grey):
+    original = network("quarter_inverted_resize")
+    image = np.full((1, 128, 128, 3), grey, np.float32)
+    output = Interpreter(model_content=convert(original, (128, 128))).get_signature_runner()(
+        image=image
+    )["image"]
+    np.testing.assert_allclose(output, original(image), atol=1e-3)
+
+
 def test_an_image_smaller_than_the_mirrored_border_converts_too(photos):
     original = network("quarter64")
     file = convert(original, (5, 7))
