@@ -83,7 +83,7 @@ def start_record(kind, settings, output, calibrate):
         before = runs.read_record(output)
         first = {name: before[name] for name in ("calibrated", "origin") if name in before}
     else:
-        first = {"calibrated": calibrate(), "origin": _stages_of_model(settings.init_from)}
+        first = {"calibrated": calibrate(), "origin": stages_of_model(settings.init_from)}
     record = {
         "kind": kind,
         "settings": dataclasses.asdict(settings),
@@ -94,7 +94,7 @@ def start_record(kind, settings, output, calibrate):
     return record
 
 
-def _stages_of_model(origin):
+def stages_of_model(origin):
     """How the model that --init_from names was trained; runs tell of themselves."""
     if not origin or (Path(origin) / "run.json").exists():
         return []
@@ -160,8 +160,9 @@ def fit(trainer, batches, report, learning_rate, checkpoint_interval, ema_moment
     )
     averaging = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
     trainer.compile(keras.optimizers.Adam(schedule, **averaging))
+    # Or TensorFlow traces the step twice, of which the first makes the variables.
+    trainer.optimizer.build(trainer.trainable_variables)
     if first_step:
-        trainer.optimizer.build(trainer.trainable_variables)
         checkpoints.restore(
             runs.checkpoint_path(output, first_step),
             trainer.network,

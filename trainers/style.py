@@ -37,6 +37,7 @@ from zoo.vgg import LossNetwork
 PHOTO_MARGIN = 1.15
 CALIBRATION_BATCHES = 4
 SLIMMING_BATCHES = 8
+DEFAULT_NETWORK = "quarter_inverted_latticeless"
 # Of the pixel term where several paintings leave room for the photo itself.
 PHOTO_WEIGHT = 200.0
 
@@ -289,7 +290,10 @@ def define_flags():
         flags.register_validator(name, bool, "give at least one layer")
     loss_network_flags.define(has_pooling=False)
     flags.DEFINE_enum(
-        "network", "quarter_inverted_resize", list(NETWORKS), "Architecture to train."
+        "network",
+        None,
+        list(NETWORKS),
+        f"Architecture to train; that of --init_from, or {DEFAULT_NETWORK}.",
     )
     flags.DEFINE_float("width", 1.0, "Factor on the network's filters.", lower_bound=0.05)
     flags.DEFINE_string(
@@ -315,8 +319,20 @@ def define_flags():
 
 
 def settings_from(values):
-    """The `StyleSettings` of flag values, a dict."""
+    """The `StyleSettings` of flag values, a dict; without network that of --init_from."""
+    if values["network"] is None:
+        values = {**values, "network": _network_of(values["init_from"]) or DEFAULT_NETWORK}
     return fitting.settings_from(StyleSettings, values)
+
+
+def _network_of(origin):
+    """What --network was in the training of a run or model, or None if that cannot be told."""
+    if origin and (Path(origin) / "run.json").exists():
+        settings = runs.read_record(origin)["settings"]
+    else:
+        stages = fitting.stages_of_model(origin)
+        settings = stages[-1]["settings"] if stages else {}
+    return settings.get("network")
 
 
 def main(argv):

@@ -35,12 +35,21 @@ NETWORKS = {
     "quarter64": _QUARTER64,
     "quarter64_few_norms": {**_QUARTER64, "trunk_norms": "few"},
     "quarter64_resize": {**_QUARTER64, **_RESIZE_HEAD},
-    # The default. With nearest upsampling and 8 reflected pixels it was within 2 % of johnson2016
-    # by the same training, see docs/architectures.md. Smooth: with nearest or bilinear upsampling
-    # alone, a long training learns to draw dots by features that alternate from pixel to pixel.
-    # Detail of the photo that the blurs take goes past them, from the stem at half the resolution.
-    # With 48 reflected pixels no zero of the trunk's border reaches the picture; 24 left a frame,
-    # 40 on plain areas.
+    # The default. With nearest upsampling alone a long training learns to draw dots by features
+    # that alternate from pixel to pixel; see docs/architectures.md. With 48 reflected pixels no
+    # zero of the trunk's border reaches the picture; 24 left a frame, 40 on plain areas. The head
+    # needs 16 of them.
+    "quarter_inverted_latticeless": {
+        **_QUARTER64,
+        **_RESIZE_HEAD,
+        "block": "inverted",
+        "padding": 48,
+        "head_padding": 16,
+        "upsampling": "latticeless",
+    },
+    # The default before, and that of `painters`: blurred before each enlargement, which keeps dots
+    # away too, but learns slowly. Detail of the photo that the blurs take goes past them, from the
+    # stem at half the resolution.
     "quarter_inverted_resize": {
         **_QUARTER64,
         **_RESIZE_HEAD,

@@ -103,6 +103,10 @@ class NearestUpsampling2D(keras.layers.Layer):
         return {**super().get_config(), "scale": self.scale}
 
 
+_BINOMIAL = np.array([1, 2, 1]) / 4
+_EVERY_OTHER = np.array([1, 0, 1, 0, 1]) / 3
+
+
 @keras.saving.register_keras_serializable(package="zoo")
 class BinomialBlur(keras.layers.Layer):
     """[1 2 1] / 4 along both axes; zeros are around the image.
@@ -112,13 +116,35 @@ class BinomialBlur(keras.layers.Layer):
     """
 
     def call(self, images):
-        channels = images.shape[-1]
-        line = np.array([1, 2, 1], np.float32) / 4
-        kernel = np.tile(np.outer(line, line)[..., None, None], (1, 1, channels, 1))
-        return ops.depthwise_conv(images, ops.cast(kernel, images.dtype), padding="same")
+        return _depthwise(images, np.outer(_BINOMIAL, _BINOMIAL))
 
     def compute_output_shape(self, shape):
         return shape
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LatticeSuppression(keras.layers.Layer):
+    """Take away what alternates from pixel to pixel all around; zeros are around the image.
+
+    Enlarged, such a lattice shows as dots. What alternates here and there, as strokes do, stays:
+    of what `BinomialBlur` takes away, only the mean over every other pixel, three by three of them,
+    is subtracted.
+    """
+
+    def call(self, images):
+        mean = np.pad(np.outer(_EVERY_OTHER, _EVERY_OTHER), 1)
+        line = np.convolve(_EVERY_OTHER, _BINOMIAL)
+        same = np.pad([[1.0]], 3)
+        return _depthwise(images, same - mean + np.outer(line, line))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def _depthwise(images, kernel):
+    """The same kernel [h, w], a constant, for every channel."""
+    kernel = np.tile(kernel[..., None, None], (1, 1, images.shape[-1], 1)).astype("float32")
+    return ops.depthwise_conv(images, ops.cast(kernel, images.dtype), padding="same")
 
 
 def pixel_shuffle(images, scale):

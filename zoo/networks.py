@@ -9,6 +9,7 @@ from zoo.enlarging_convolution import EnlargingConv2D
 from zoo.layers import (
     BinomialBlur,
     CropLike,
+    LatticeSuppression,
     NearestSubpixel,
     NearestUpsampling2D,
     PixelShuffle,
@@ -34,11 +35,13 @@ class StyleNetwork(keras.Model):
         block: of the trunk, a name of `BLOCKS`.
         residual_blocks: number of blocks, of the last stem width.
         head: convolutions up again, each (filters, kernel, upsampling factor).
-        upsampling: of the head, "nearest", or "smooth": bilinear, of what has lost its highest
-            frequency.
+        upsampling: of the head, "nearest"; "latticeless": nearest, of what does not alternate all
+            around; or "smooth": bilinear, of what has lost its highest frequency.
         output_kernel: side of the last convolution's kernel.
         output_scale: 1, or the factor of a sub-pixel convolution at the end.
         padding: reflected pixels on each side of the input; at least what the trunk eats.
+        head_padding: those of them that the head still sees, at most what the trunk leaves, a
+            multiple of what the stem reduces by; None for all that it leaves.
         trunk_padding: of the trunk's 3x3 convolutions: "valid", so that each block eats two trunk
             pixels of the border on every side; "same", zeros; or "reflect".
         layer_padding: of the other convolutions, "same", or "reflect" if their kernels are odd;
@@ -60,6 +63,7 @@ class StyleNetwork(keras.Model):
         output_kernel=9,
         output_scale=1,
         padding=40,
+        head_padding=None,
         trunk_padding="valid",
         layer_padding="same",
         trunk_norms="all",
@@ -74,10 +78,16 @@ class StyleNetwork(keras.Model):
         eaten = 2 * residual_blocks * stride if trunk_padding == "valid" else 0
         if padding < eaten:
             raise ValueError(f"padding={padding}: {residual_blocks} blocks eat {eaten} pixels")
-        if upsampling not in ("nearest", "smooth"):
-            raise ValueError(f"upsampling={upsampling!r} is neither nearest nor smooth")
+        if upsampling not in ("nearest", "latticeless", "smooth"):
+            raise ValueError(f"upsampling={upsampling!r}: nearest, latticeless or smooth")
         if skips and eaten:
             raise ValueError("skips need a trunk that eats no pixels: trunk_padding")
+        border = padding - eaten if head_padding is None else head_padding
+        superfluous = padding - eaten - border
+        if superfluous < 0 or superfluous % stride:
+            raise ValueError(
+                f"head_padding={border}: not {padding - eaten} or less by a multiple of {stride}"
+            )
 
         def filters(count):
             return max(1, round(width * count))
@@ -109,6 +119,10 @@ class StyleNetwork(keras.Model):
         # --- Decoder ---
         for i, (count, kernel, scale) in enumerate(head):
             name = f"head{i + 1}"
+            if scale > 1 and upsampling == "latticeless":
+                x = LatticeSuppression(name=f"{name}_lattice")(x)
+            if i == 0 and superfluous:
+                x = layers.Cropping2D(superfluous // reduction, name="crop_trunk")(x)
             if scale > 1 and upsampling == "smooth":
                 x = _smooth_enlargement(x, norm, filters(count), kernel, scale, name)
             else:
@@ -117,7 +131,11 @@ class StyleNetwork(keras.Model):
                 x = _convolution(x, norm, filters(count), kernel, name, layer_padding)
             reduction //= scale
             if skips and (reduction, filters(count)) in encoded:
-                x = layers.Add(name=f"skip{i + 1}")([x, encoded[reduction, filters(count)]])
+                detail = encoded[reduction, filters(count)]
+                if superfluous:
+                    crop = layers.Cropping2D(superfluous // reduction, name=f"crop_skip{i + 1}")
+                    detail = crop(detail)
+                x = layers.Add(name=f"skip{i + 1}")([x, detail])
         x = layers.Conv2D(
             3 * output_scale**2,
             output_kernel,
@@ -127,7 +145,7 @@ class StyleNetwork(keras.Model):
         )(x)
         if output_scale > 1:
             x = PixelShuffle(output_scale, name="shuffle")(x)
-        x = CropLike(padding - eaten, name="crop")(x, inputs)
+        x = CropLike(border, name="crop")(x, inputs)
         if styles is not None:
             x = WeightedLogits(name="photo")(x, inputs, style_weights[:, -1])
         # The paper's scaled tanh, (tanh(x / 2) + 1) / 2, is the sigmoid.
@@ -144,6 +162,7 @@ class StyleNetwork(keras.Model):
             "output_kernel": output_kernel,
             "output_scale": output_scale,
             "padding": padding,
+            "head_padding": head_padding,
             "trunk_padding": trunk_padding,
             "layer_padding": layer_padding,
             "trunk_norms": trunk_norms,

@@ -13,6 +13,7 @@ from zoo.enlarging_convolution import EnlargingConv2D, enlargement_taps
 from zoo.layers import (
     BinomialBlur,
     CropLike,
+    LatticeSuppression,
     NearestUpsampling2D,
     PixelShuffle,
     PixelUnshuffle,
@@ -124,6 +125,11 @@ def _(layer: layers.AveragePooling2D):
 @_through.register
 def _(layer: BinomialBlur):
     return lambda reach: reach.convolved(3, before=(1, 1))
+
+
+@_through.register
+def _(layer: LatticeSuppression):
+    return lambda reach: reach.convolved(7, before=(3, 3))
 
 
 @_through.register

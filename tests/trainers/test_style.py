@@ -376,6 +376,18 @@ def test_a_style_to_start_from_has_to_be_one_of_the_paintings(
         style.train(begun, tmp_path / "run")
 
 
+def test_without_a_network_given_it_is_that_of_the_origin(settings, finished_run, tmp_path):
+    def network(origin):
+        values = {**dataclasses.asdict(settings), "network": None, "init_from": origin}
+        return style.settings_from(values).network
+
+    assert settings.network != style.DEFAULT_NETWORK
+    assert network(str(finished_run)) == settings.network
+    assert network(str(export(finished_run, "tiny", 1, tmp_path / "zoo"))) == settings.network
+    assert network("painters") == "quarter_inverted_resize"
+    assert network(None) == network("/nowhere/run") == style.DEFAULT_NETWORK
+
+
 @pytest.mark.parametrize("origin", ["finished_run", "nothing"])
 def test_a_style_to_start_from_needs_an_origin_of_several(settings, finished_run, tmp_path, origin):
     begun = dataclasses.replace(

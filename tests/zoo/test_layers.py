@@ -6,6 +6,7 @@ import tensorflow as tf
 from zoo.layers import (
     BinomialBlur,
     CropLike,
+    LatticeSuppression,
     NearestSubpixel,
     NearestUpsampling2D,
     PassThrough,
@@ -86,6 +87,27 @@ def test_the_blur_takes_away_what_alternates_and_keeps_what_is_even():
         blurred = BinomialBlur()(image.astype("float32"))
         np.testing.assert_allclose(blurred[0, 1:-1, 1:-1], np.full((6, 7, 2), (0.5, -1.5)))
     assert BinomialBlur().compute_output_shape((2, None, 5, 3)) == (2, None, 5, 3)
+
+
+def alternations(size):
+    rows, columns = np.indices(size)
+    return [(-1.0) ** rows, (-1.0) ** columns, (-1.0) ** (rows + columns)]
+
+
+def test_a_lattice_all_around_is_taken_away_and_what_is_even_kept():
+    for alternating in alternations((15, 16)):
+        image = (0.5 + alternating)[None, ..., None] * np.array([1, -3], np.float32)
+        even = LatticeSuppression()(image.astype("float32"))
+        np.testing.assert_allclose(even[0, 3:-3, 3:-3], np.full((9, 10, 2), (0.5, -1.5)), atol=1e-6)
+    assert LatticeSuppression().compute_output_shape((2, None, 5, 3)) == (2, None, 5, 3)
+
+
+def test_what_alternates_here_and_there_is_no_lattice():
+    turns = np.where(np.arange(18) // 3 % 2, 1, -1)  # the sign changes every three pixels
+    for alternating in alternations((18, 18)):
+        image = (alternating * np.outer(turns, turns))[None, ..., None].astype("float32")
+        kept = LatticeSuppression()(image)[:, 3:-3, 3:-3]
+        np.testing.assert_array_less(0.8, kept / image[:, 3:-3, 3:-3])
 
 
 def test_layers_keep_a_batch_size_that_is_known():

@@ -7,6 +7,7 @@ from zoo.architectures import NETWORKS
 from zoo.enlarging_convolution import EnlargingConv2D
 from zoo.layers import NearestUpsampling2D
 from zoo.networks import StyleNetwork
+from zoo.normalization import shared_statistics
 from zoo.sample_photo import sample_photo
 
 TINY = 0.1
@@ -15,6 +16,7 @@ KINDS = (
     "johnson2016",
     "johnson2016_reflect",
     "quarter",
+    "quarter_inverted_latticeless",
     "quarter_inverted_resize",
     "quarter_separable",
     "quarter64_few_norms",
@@ -156,20 +158,24 @@ def test_a_fresh_subpixel_network_draws_no_checkerboard(networks):
 
 
 def test_an_upsampling_of_no_known_kind_is_refused():
-    with pytest.raises(ValueError, match="upsampling='bilinear' is neither nearest nor smooth"):
+    with pytest.raises(ValueError, match="upsampling='bilinear': nearest, latticeless or smooth"):
         StyleNetwork(upsampling="bilinear")
 
 
 @pytest.mark.parametrize("stage", ["1", "2"])
-def test_features_that_alternate_from_pixel_to_pixel_draw_nothing(stage):
-    network = StyleNetwork(**NETWORKS["quarter_inverted_resize"], width=TINY)
-    trunk = network.get_layer(f"head{stage}_blur").input
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("quarter_inverted_latticeless", "lattice"), ("quarter_inverted_resize", "blur")],
+)
+def test_features_that_alternate_from_pixel_to_pixel_draw_nothing(name, layer, stage):
+    network = StyleNetwork(**NETWORKS[name], width=TINY)
+    trunk = network.get_layer(f"head{stage}_{layer}").input
     head = keras.Model(trunk, network.get_layer(f"head{stage}_convolution").output)
-    rows, columns = np.indices((12, 12))
+    rows, columns = np.indices((32, 32))  # the head may crop
     alternating = ((-1.0) ** rows + (-1.0) ** columns)[None, ..., None] * np.ones(trunk.shape[-1])
     drawn = head(alternating.astype("float32")).numpy()
-    assert np.abs(drawn[:, 6:-6, 6:-6]).max() < 1e-5
-    once = np.where((rows == 6) & (columns == 6), 1.0, 0.0)[None, ..., None]
+    assert np.abs(drawn[:, 8:-8, 8:-8]).max() < 1e-5
+    once = np.where((rows == 16) & (columns == 16), 1.0, 0.0)[None, ..., None]
     assert np.abs(head((once * np.ones(trunk.shape[-1])).astype("float32"))).max() > 1e-3
 
 
@@ -177,3 +183,21 @@ def test_a_padding_that_the_blocks_eat_up_is_refused():
     with pytest.raises(ValueError, match="padding=39: 5 blocks eat 40 pixels"):
         StyleNetwork(padding=39)
     assert StyleNetwork(padding=8, residual_blocks=1, width=TINY).count_params() > 0
+
+
+@pytest.mark.parametrize("size", [(64, 48), (61, 47)])
+def test_of_the_border_the_default_head_sees_what_reaches_the_picture(size):
+    settings = NETWORKS["quarter_inverted_latticeless"]
+    network = StyleNetwork(**settings, width=TINY)
+    whole = StyleNetwork(**{**settings, "head_padding": None}, width=TINY)
+    whole.set_weights(network.get_weights())
+    photo = sample_photo()[None, : size[0], : size[1]]
+    with shared_statistics():  # or those of the head's norms differ with what it sees
+        pictures = [each(photo) for each in (whole, network)]
+    np.testing.assert_allclose(*pictures, atol=1e-5)
+
+
+@pytest.mark.parametrize("head_padding", [41, 38, 52])
+def test_a_head_padding_that_cannot_be_cut_is_refused(head_padding):
+    with pytest.raises(ValueError, match=f"head_padding={head_padding}: not 48 or less by a mult"):
+        StyleNetwork(padding=48, head_padding=head_padding, residual_blocks=0)

@@ -11,7 +11,13 @@ from zoo.tflite import operators
 from zoo.tflite.convert import convert
 from zoo.tflite.lowering import smallest_side
 
-STYLES = ["johnson2016", "johnson2016_reflect", "quarter64", "quarter_inverted_resize"]
+STYLES = [
+    "johnson2016",
+    "johnson2016_reflect",
+    "quarter64",
+    "quarter_inverted_latticeless",
+    "quarter_inverted_resize",
+]
 SUPER_RESOLUTION = [("subpixel", 3), ("staged", 4), ("johnson2016_sr", 2), ("srcnn", 2)]
 
 
