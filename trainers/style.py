@@ -332,7 +332,8 @@ def _network_of(origin):
     else:
         stages = fitting.stages_of_model(origin)
         settings = stages[-1]["settings"] if stages else {}
-    return settings.get("network")
+    network = settings.get("network")
+    return network if network in NETWORKS else None  # of another release, perhaps
 
 
 def main(argv):

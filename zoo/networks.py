@@ -40,7 +40,7 @@ class StyleNetwork(keras.Model):
         output_kernel: side of the last convolution's kernel.
         output_scale: 1, or the factor of a sub-pixel convolution at the end.
         padding: reflected pixels on each side of the input; at least what the trunk eats.
-        head_padding: those of them that the head still sees, at most what the trunk leaves, a
+        head_padding: those of them that the head still sees: what the trunk leaves, or less by a
             multiple of what the stem reduces by; None for all that it leaves.
         trunk_padding: of the trunk's 3x3 convolutions: "valid", so that each block eats two trunk
             pixels of the border on every side; "same", zeros; or "reflect".
@@ -48,7 +48,8 @@ class StyleNetwork(keras.Model):
             those that enlarge smoothly have "same".
         trunk_norms: "all", or "few": none after a block's last convolution, which has a bias then.
         skips: whether what a stem's convolution gives is added to what the head's at the same
-            resolution and of the same width gives. The trunk must not be "valid" then.
+            resolution and of the same width gives. The trunk must not be "valid" then, and the head
+            sees all of the border.
         width: factor on every hidden layer's filters.
         styles: None for one style, or how many, the photo included.
     """
@@ -80,14 +81,14 @@ class StyleNetwork(keras.Model):
             raise ValueError(f"padding={padding}: {residual_blocks} blocks eat {eaten} pixels")
         if upsampling not in ("nearest", "latticeless", "smooth"):
             raise ValueError(f"upsampling={upsampling!r}: nearest, latticeless or smooth")
-        if skips and eaten:
-            raise ValueError("skips need a trunk that eats no pixels: trunk_padding")
         border = padding - eaten if head_padding is None else head_padding
         superfluous = padding - eaten - border
         if superfluous < 0 or superfluous % stride:
             raise ValueError(
                 f"head_padding={border}: not {padding - eaten} or less by a multiple of {stride}"
             )
+        if skips and (eaten or superfluous):
+            raise ValueError("skips need the whole border: trunk_padding, head_padding")
 
         def filters(count):
             return max(1, round(width * count))
@@ -131,11 +132,7 @@ class StyleNetwork(keras.Model):
                 x = _convolution(x, norm, filters(count), kernel, name, layer_padding)
             reduction //= scale
             if skips and (reduction, filters(count)) in encoded:
-                detail = encoded[reduction, filters(count)]
-                if superfluous:
-                    crop = layers.Cropping2D(superfluous // reduction, name=f"crop_skip{i + 1}")
-                    detail = crop(detail)
-                x = layers.Add(name=f"skip{i + 1}")([x, detail])
+                x = layers.Add(name=f"skip{i + 1}")([x, encoded[reduction, filters(count)]])
         x = layers.Conv2D(
             3 * output_scale**2,
             output_kernel,

@@ -80,18 +80,17 @@ def test_nearest_upsampling_repeats_each_pixel(scale):
     assert NearestUpsampling2D(scale).compute_output_shape(images.shape) == larger.shape
 
 
+def alternations(size):
+    rows, columns = np.indices(size)
+    return [(-1.0) ** rows, (-1.0) ** columns, (-1.0) ** (rows + columns)]
+
+
 def test_the_blur_takes_away_what_alternates_and_keeps_what_is_even():
-    rows, columns = np.indices((8, 9))
-    for alternating in ((-1) ** rows, (-1) ** columns, (-1) ** (rows + columns)):
+    for alternating in alternations((8, 9)):
         image = (0.5 + alternating)[None, ..., None] * np.array([1, -3], np.float32)
         blurred = BinomialBlur()(image.astype("float32"))
         np.testing.assert_allclose(blurred[0, 1:-1, 1:-1], np.full((6, 7, 2), (0.5, -1.5)))
     assert BinomialBlur().compute_output_shape((2, None, 5, 3)) == (2, None, 5, 3)
-
-
-def alternations(size):
-    rows, columns = np.indices(size)
-    return [(-1.0) ** rows, (-1.0) ** columns, (-1.0) ** (rows + columns)]
 
 
 def test_a_lattice_all_around_is_taken_away_and_what_is_even_kept():

@@ -197,6 +197,15 @@ def test_of_the_border_the_default_head_sees_what_reaches_the_picture(size):
     np.testing.assert_allclose(*pictures, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [{"head_padding": 16, "trunk_padding": "same"}, {"trunk_padding": "valid"}],
+)
+def test_skips_past_a_border_that_is_cut_are_refused(cut):
+    with pytest.raises(ValueError, match="skips need the whole border"):
+        StyleNetwork(padding=48, skips=True, **cut)
+
+
 @pytest.mark.parametrize("head_padding", [41, 38, 52])
 def test_a_head_padding_that_cannot_be_cut_is_refused(head_padding):
     with pytest.raises(ValueError, match=f"head_padding={head_padding}: not 48 or less by a mult"):
